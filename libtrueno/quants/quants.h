@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Functions of the weight types, one pair a type; the registry is the only caller. */
+#ifndef QUANTS_QUANTS_H
+#define QUANTS_QUANTS_H
+
+#include <stdint.h>
+
+/* Each type's definition and its rounding; see trueno_type_info. */
+#define DECLARE_TYPE(name)                                                                         \
+    void dequantize_##name(const void *blocks, float *out, int64_t n);                             \
+    void quantize_##name(const float *x, void *blocks, int64_t n, const float *importance)
+
+DECLARE_TYPE(f32);
+DECLARE_TYPE(f16);
+DECLARE_TYPE(bf16);
+
+#endif
