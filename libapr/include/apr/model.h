@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file model.h  Open a model file and look at it: config, named tensor views, vocabulary, metadata.
+ *
+ * A model is immutable once open; any number of threads may read it. Everything that a getter
+ * returns is borrowed and lives until apr_model_close().
+ */
+#ifndef APR_MODEL_H
+#define APR_MODEL_H
+
+#include <apr/config.h>
+#include <apr/roles.h>
+#include <apr/vocab.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <trueno/log.h>
+#include <trueno/memory.h>
+#include <trueno/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct apr_model apr_model;
+
+typedef struct apr_model_options {
+    size_t size;     /**< sizeof, as filled by apr_model_options_init() */
+    bool lenient;    /**< accept what can be read safely though the strict reader refuses it */
+    bool verify;     /**< read and check every checksum that the format carries */
+    bool vocab_only; /**< do not require tensors or a runnable config (tokenize, render) */
+    const trueno_allocator *allocator; /**< NULL: default; must outlive the model */
+    trueno_log log;                    /**< warnings of a lenient read */
+} apr_model_options;
+
+/** Defaults into *o; `size` is the caller's sizeof *o. */
+TRUENO_API void apr_model_options_init(apr_model_options *o, size_t size);
+
+/**
+ * Open a model: a GGUF, SafeTensors or .apr file, any shard of a set, an index, or a Hugging Face
+ * folder. The file is mapped, not read; its tables are checked whole before this returns.
+ * options NULL: defaults. On failure *out is NULL and err names the file and the field.
+ */
+TRUENO_API trueno_status apr_model_open(apr_model **out, const char *path,
+                                        const apr_model_options *options, trueno_error *err);
+
+/** As apr_model_open() for a single-file model in memory, which must outlive the model. */
+TRUENO_API trueno_status apr_model_open_memory(apr_model **out, const void *data, size_t bytes,
+                                               const apr_model_options *options, trueno_error *err);
+
+/** Unmap and free; NULL is fine. */
+TRUENO_API void apr_model_close(apr_model *model);
+
+/** The file's path as given, "memory" for one from memory. */
+TRUENO_API const char *apr_model_path(const apr_model *model);
+
+/** "GGUF v3", "SafeTensors", "APR". */
+TRUENO_API const char *apr_model_format(const apr_model *model);
+
+/** Bytes of all files of the model. */
+TRUENO_API uint64_t apr_model_bytes(const apr_model *model);
+
+/** Hyperparameters. Of a vocabulary-only file, fields may be zero. */
+TRUENO_API const apr_config *apr_model_config(const apr_model *model);
+
+/** The vocabulary, or NULL when the file has none. */
+TRUENO_API const apr_vocab *apr_model_vocab(const apr_model *model);
+
+/** The chat template (Jinja text, NUL-terminated), or NULL. */
+TRUENO_API const char *apr_model_chat_template(const apr_model *model);
+
+/** Generation defaults the model carries. */
+TRUENO_API const apr_generation_defaults *apr_model_generation_defaults(const apr_model *model);
+
+/** A named tensor: shape outermost dimension first ([out, in]), bytes in place. */
+typedef struct apr_tensor {
+    const char *name; /**< as in the file */
+    trueno_type type;
+    int32_t n_dims;
+    int64_t dims[4]; /**< unused ones are 1 */
+    const void *data;
+    uint64_t bytes;
+    uint64_t offset; /**< of the data in its file */
+    int32_t file;    /**< which file of a set */
+    int32_t role;    /**< apr_role, -1 when unknown */
+    int32_t layer;   /**< -1 for tensors outside the layers */
+} apr_tensor;
+
+/** Number of tensors. */
+TRUENO_API size_t apr_model_tensor_count(const apr_model *model);
+
+/** Tensor `index` in the file's order; asserts the range. */
+TRUENO_API const apr_tensor *apr_model_tensor(const apr_model *model, size_t index);
+
+/** The tensor of that name, or NULL. */
+TRUENO_API const apr_tensor *apr_model_find(const apr_model *model, const char *name);
+
+/** The tensor playing `role` in `layer` (ignored for roles outside the layers), or NULL. */
+TRUENO_API const apr_tensor *apr_model_role(const apr_model *model, apr_role role, int32_t layer);
+
+/** A matrix view: rows = all dimensions but the last, cols = the last; 1-D is one row. */
+TRUENO_API trueno_tensor apr_tensor_matrix(const apr_model *model, const apr_tensor *tensor);
+
+typedef enum apr_meta_kind {
+    APR_META_INT,
+    APR_META_UINT,
+    APR_META_FLOAT,
+    APR_META_BOOL,
+    APR_META_STRING,
+    APR_META_ARRAY,
+    APR_META_JSON /**< any JSON value as text (Hugging Face configs, .apr custom keys) */
+} apr_meta_kind;
+
+/** One metadata entry of the file, in file order. */
+typedef struct apr_meta {
+    const char *key;
+    apr_meta_kind kind;
+    apr_meta_kind element; /**< of an array; nested arrays are refused */
+    uint64_t count;        /**< elements of an array */
+    int64_t i;             /**< INT, and BOOL as 0 or 1 */
+    uint64_t u;            /**< UINT */
+    double f;              /**< FLOAT */
+    apr_text text;         /**< STRING, JSON; not NUL-terminated */
+    const char *type_name; /**< as the format calls it: "u32", "arr[str]" */
+    const void *data;      /**< an array's elements in the file, read by apr_meta_element() */
+} apr_meta;
+
+/** Number of metadata entries. */
+TRUENO_API size_t apr_model_meta_count(const apr_model *model);
+
+/** Entry `index` in file order; asserts the range. */
+TRUENO_API const apr_meta *apr_model_meta(const apr_model *model, size_t index);
+
+/** The entry of that key, or NULL. */
+TRUENO_API const apr_meta *apr_model_meta_find(const apr_model *model, const char *key);
+
+/** Element `index` of an array entry as a scalar entry; false when out of range or no array. */
+TRUENO_API bool apr_meta_element(const apr_meta *array, uint64_t index, apr_meta *out);
+
+/** Total number of weights in all tensors. */
+TRUENO_API uint64_t apr_model_parameters(const apr_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
