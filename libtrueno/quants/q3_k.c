@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Q3_K: 16 groups of 16 with scales of 6 bits, quants of 3 bits about 4. */
+#include "quants.h"
+
+#include "blocks.h"
+
+#include <trueno/sys/half.h>
+
+void dequantize_q3_k(const void *blocks, float *out, int64_t n)
+{
+    const block_q3_k *b = blocks;
+
+    for (int64_t i = 0; i < n; i += QK_K, b++) {
+        float d = trueno_f16_to_f32(b->d);
+
+        for (int g = 0; g < QK_K / 16; g++) {
+            const uint8_t *qs = b->qs + 32 * (g / 8) + 16 * (g % 2);
+            const uint8_t *hmask = b->hmask + 16 * (g % 2);
+            float scale = d * (float)q3_k_scale(b->scales, g);
+
+            for (int j = 0; j < 16; j++) {
+                int q = (qs[j] >> 2 * (g / 2 % 4) & 3) | (hmask[j] >> g / 2 & 1) << 2;
+
+                out[i + 16 * g + j] = scale * (float)(q - 4);
+            }
+        }
+    }
+}

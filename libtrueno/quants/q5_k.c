@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Q5_K: 8 groups of 32 with scales and minima of 6 bits, quants of 5 bits. */
+#include "quants.h"
+
+#include "blocks.h"
+
+#include <trueno/sys/half.h>
+
+void dequantize_q5_k(const void *blocks, float *out, int64_t n)
+{
+    const block_q5_k *b = blocks;
+
+    for (int64_t i = 0; i < n; i += QK_K, b++) {
+        float d = trueno_f16_to_f32(b->d), dmin = trueno_f16_to_f32(b->dmin);
+
+        for (int g = 0; g < QK_K / 32; g++) {
+            const uint8_t *qs = b->qs + 32 * (g / 2);
+            float scale = d * (float)q4_k_scale(b->scales, g);
+            float min = dmin * (float)q4_k_minimum(b->scales, g);
+
+            for (int j = 0; j < 32; j++) {
+                int q = (qs[j] >> 4 * (g % 2) & 15) | (b->qh[j] >> g & 1) << 4;
+
+                out[i + 32 * g + j] = scale * (float)q - min;
+            }
+        }
+    }
+}
