@@ -65,12 +65,16 @@ trueno_status trueno_fail(trueno_error *err, trueno_status status, const char *f
 
 trueno_status trueno_prefix(trueno_error *err, const char *text)
 {
-    char old[sizeof err->message];
+    const size_t room = sizeof err->message - 1;
+    size_t prefix, old;
 
     if (err == NULL)
         return TRUENO_INTERNAL;
-    memcpy(old, err->message, sizeof old);
-    old[sizeof old - 1] = '\0';
-    (void)snprintf(err->message, sizeof err->message, "%s: %.*s", text, (int)sizeof old, old);
+    prefix = strnlen(text, room - 2);
+    old = strnlen(err->message, room - prefix - 2);
+    memmove(err->message + prefix + 2, err->message, old);
+    memcpy(err->message, text, prefix);
+    memcpy(err->message + prefix, ": ", 2);
+    err->message[prefix + 2 + old] = '\0';
     return err->status;
 }
