@@ -128,6 +128,26 @@ static inline int q4_k_minimum(const uint8_t scales[12], int k)
     return k < 4 ? scales[k + 4] & 63 : scales[k + 4] >> 4 | (scales[k] >> 6) << 4;
 }
 
+/* The inverses: store 16 scales of -32 .. 31; 8 scales and minima of 0 .. 63. */
+static inline void q3_k_pack_scales(uint8_t scales[12], const int16_t scale[16])
+{
+    for (int k = 0; k < 8; k++)
+        scales[k] = (uint8_t)(((scale[k] + 32) & 15) | ((scale[k + 8] + 32) & 15) << 4);
+    for (int k = 0; k < 4; k++)
+        scales[8 + k] = (uint8_t)((scale[k] + 32) >> 4 | (scale[k + 4] + 32) >> 4 << 2 |
+                                  (scale[k + 8] + 32) >> 4 << 4 | (scale[k + 12] + 32) >> 4 << 6);
+}
+
+static inline void q4_k_pack_scales(uint8_t scales[12], const int16_t scale[8],
+                                    const int16_t min[8])
+{
+    for (int k = 0; k < 4; k++) {
+        scales[k] = (uint8_t)(scale[k] | scale[k + 4] >> 4 << 6);
+        scales[k + 4] = (uint8_t)(min[k] | min[k + 4] >> 4 << 6);
+        scales[k + 8] = (uint8_t)((scale[k + 4] & 15) | (min[k + 4] & 15) << 4);
+    }
+}
+
 /* Six-bit scale k (0..7) of IQ4_XS, offset by 32. */
 static inline int iq4_xs_scale(const block_iq4_xs *b, int k)
 {

@@ -3,6 +3,8 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
+#include "rounding.h"
 
 #include <trueno/sys/half.h>
 
@@ -20,4 +22,22 @@ void dequantize_iq4_nl(const void *blocks, float *out, int64_t n)
             out[i + j + QK / 2] = d * (float)IQ4_VALUES[b->qs[j] >> 4];
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_iq4_nl *b = blocks;
+
+    for (int g = 0; g < n_groups; g++, b++) {
+        b->d = fit_half(r, g);
+        pack_nibbles(r->q + g * QK, b->qs);
+    }
+    return b;
+}
+
+void quantize_iq4_nl(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = QK, .per_super = 1, .levels = 0, .scales = 1};
+
+    fit_run(fit_choose()->symmetric, &shape, x, importance, n, store_fit, blocks);
 }

@@ -3,6 +3,8 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
+#include "rounding.h"
 
 #include <trueno/sys/half.h>
 
@@ -25,4 +27,30 @@ void dequantize_iq4_xs(const void *blocks, float *out, int64_t n)
             }
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_iq4_xs *b = blocks;
+
+    for (int g = 0; g < n_groups; g += 8, b++) {
+        b->d = r->d[g];
+        b->scales_h = 0;
+        for (int k = 0; k < 8; k++) {
+            int scale = r->scale[g + k] + 32;
+
+            b->scales_h |= (uint16_t)(scale >> 4 << 2 * k);
+            b->scales_l[k / 2] =
+                (uint8_t)(k % 2 ? b->scales_l[k / 2] | (scale & 15) << 4 : scale & 15);
+            pack_nibbles(r->q + 32 * (g + k), b->qs + 16 * k);
+        }
+    }
+    return b;
+}
+
+void quantize_iq4_xs(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = 32, .per_super = 8, .levels = 0, .scales = 32};
+
+    fit_run(fit_choose()->symmetric, &shape, x, importance, n, store_fit, blocks);
 }

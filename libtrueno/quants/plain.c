@@ -2,6 +2,8 @@
 /* F32, F16 and BF16: weights without blocks. */
 #include "quants.h"
 
+#include "rounding.h"
+
 #include <string.h>
 #include <trueno/sys/half.h>
 
@@ -29,6 +31,14 @@ static void store_u16(void *p, int64_t i, uint16_t u)
     memcpy((char *)p + 2 * i, &u, sizeof u);
 }
 
+#define BF16_MAX 0x1.fep127f
+
+/* Finite values stay finite; infinities and NaN stay what they are, to be seen. */
+static float finite_within(float x, float limit)
+{
+    return isfinite(x) ? bounded(x, limit) : x;
+}
+
 void dequantize_f16(const void *blocks, float *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -39,7 +49,7 @@ void quantize_f16(const float *x, void *blocks, int64_t n, const float *importan
 {
     (void)importance;
     for (int64_t i = 0; i < n; i++)
-        store_u16(blocks, i, trueno_f32_to_f16(x[i]));
+        store_u16(blocks, i, trueno_f32_to_f16(finite_within(x[i], HALF_MAX)));
 }
 
 void dequantize_bf16(const void *blocks, float *out, int64_t n)
@@ -52,5 +62,5 @@ void quantize_bf16(const float *x, void *blocks, int64_t n, const float *importa
 {
     (void)importance;
     for (int64_t i = 0; i < n; i++)
-        store_u16(blocks, i, trueno_f32_to_bf16(x[i]));
+        store_u16(blocks, i, trueno_f32_to_bf16(finite_within(x[i], BF16_MAX)));
 }

@@ -3,7 +3,10 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
+#include "rounding.h"
 
+#include <string.h>
 #include <trueno/sys/half.h>
 
 void dequantize_q3_k(const void *blocks, float *out, int64_t n)
@@ -25,4 +28,25 @@ void dequantize_q3_k(const void *blocks, float *out, int64_t n)
             }
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_q3_k *b = blocks;
+
+    (void)n_groups; /* a call handles one block */
+    pack_pairs(r->q, b->qs);
+    memset(b->hmask, 0, sizeof b->hmask);
+    for (int i = 0; i < QK_K; i++)
+        b->hmask[i % 32] |= (uint8_t)(r->q[i] >> 2 << i / 32);
+    q3_k_pack_scales(b->scales, r->scale);
+    b->d = r->d[0];
+    return b + 1;
+}
+
+void quantize_q3_k(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = 16, .per_super = 16, .levels = 4, .scales = 32};
+
+    fit_run(fit_choose()->symmetric, &shape, x, importance, n, store_fit, blocks);
 }

@@ -3,6 +3,8 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
+#include "rounding.h"
 
 #include <trueno/sys/half.h>
 
@@ -22,4 +24,24 @@ void dequantize_q4_k(const void *blocks, float *out, int64_t n)
                 out[i + 32 * g + j] = scale * (float)(qs[j] >> 4 * (g % 2) & 15) - min;
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_q4_k *b = blocks;
+
+    for (int g = 0; g < n_groups; g += 8, b++) {
+        b->d = r->d[g];
+        b->dmin = r->dmin[g];
+        q4_k_pack_scales(b->scales, r->scale + g, r->min + g);
+        pack_group_nibbles(r->q + 32 * g, b->qs);
+    }
+    return b;
+}
+
+void quantize_q4_k(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = 32, .per_super = 8, .levels = 15, .scales = 63};
+
+    fit_run(fit_choose()->affine, &shape, x, importance, n, store_fit, blocks);
 }

@@ -3,7 +3,10 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
+#include "rounding.h"
 
+#include <string.h>
 #include <trueno/sys/half.h>
 
 void dequantize_q5_k(const void *blocks, float *out, int64_t n)
@@ -25,4 +28,29 @@ void dequantize_q5_k(const void *blocks, float *out, int64_t n)
             }
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_q5_k *b = blocks;
+
+    for (int g = 0; g < n_groups; g += 8, b++) {
+        const uint8_t *q = r->q + 32 * g;
+
+        b->d = r->d[g];
+        b->dmin = r->dmin[g];
+        q4_k_pack_scales(b->scales, r->scale + g, r->min + g);
+        pack_group_nibbles(q, b->qs);
+        memset(b->qh, 0, sizeof b->qh);
+        for (int i = 0; i < QK_K; i++)
+            b->qh[i % 32] |= (uint8_t)(q[i] >> 4 << i / 32);
+    }
+    return b;
+}
+
+void quantize_q5_k(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = 32, .per_super = 8, .levels = 31, .scales = 63};
+
+    fit_run(fit_choose()->affine, &shape, x, importance, n, store_fit, blocks);
 }

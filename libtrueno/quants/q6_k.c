@@ -3,6 +3,7 @@
 #include "quants.h"
 
 #include "blocks.h"
+#include "fit.h"
 
 #include <trueno/sys/half.h>
 
@@ -28,4 +29,32 @@ void dequantize_q6_k(const void *blocks, float *out, int64_t n)
             }
         }
     }
+}
+
+static void *store_fit(const fit_result *r, int n_groups, void *blocks)
+{
+    block_q6_k *b = blocks;
+
+    (void)n_groups; /* a call handles one block */
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *q = r->q + 128 * half;
+
+        for (int l = 0; l < 32; l++) {
+            b->ql[64 * half + l] = (uint8_t)((q[l] & 15) | (q[l + 64] & 15) << 4);
+            b->ql[64 * half + l + 32] = (uint8_t)((q[l + 32] & 15) | (q[l + 96] & 15) << 4);
+            b->qh[32 * half + l] = (uint8_t)(q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 |
+                                             q[l + 96] >> 4 << 6);
+        }
+    }
+    for (int g = 0; g < QK_K / 16; g++)
+        b->scales[g] = (int8_t)r->scale[g];
+    b->d = r->d[0];
+    return b + 1;
+}
+
+void quantize_q6_k(const float *x, void *blocks, int64_t n, const float *importance)
+{
+    static const fit_shape shape = {.group = 16, .per_super = 16, .levels = 32, .scales = 128};
+
+    fit_run(fit_choose()->symmetric, &shape, x, importance, n, store_fit, blocks);
 }

@@ -41,7 +41,10 @@ typedef struct trueno_type_info {
     void (*dequantize)(const void *blocks, float *out, int64_t n);
     /**
      * Round `n` floats (a multiple of block) to blocks. `importance` (n values >= 0, or NULL)
-     * weights the squared error of each value. Finite input gives finite blocks.
+     * weights the squared error of each value. Without it the simple types round as GGML's own
+     * reference does and the K and IQ4 types weight by size; F32, F16, BF16 and Q8_0 never use it.
+     * Finite input gives finite blocks: beyond a type's range values saturate. Infinities and NaN
+     * are kept by F32, F16 and BF16 and become finite in blocks: check for them before.
      */
     void (*quantize)(const float *x, void *blocks, int64_t n, const float *importance);
 } trueno_type_info;
