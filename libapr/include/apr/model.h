@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * @file model.h  Open a model file and look at it: config, named tensor views, vocabulary, metadata.
+ * @file model.h  Open a model file and look at it: config, named tensor views, vocabulary,
+ * metadata.
  *
  * A model is immutable once open; any number of threads may read it. Everything that a getter
  * returns is borrowed and lives until apr_model_close().
@@ -72,7 +73,11 @@ TRUENO_API const char *apr_model_chat_template(const apr_model *model);
 /** Generation defaults the model carries. */
 TRUENO_API const apr_generation_defaults *apr_model_generation_defaults(const apr_model *model);
 
-/** A named tensor: shape outermost dimension first ([out, in]), bytes in place. */
+/**
+ * A named tensor: shape outermost dimension first ([out, in]), bytes in place. `type` may be one
+ * that the registry does not hold (trueno_type_get() gives NULL): such a tensor can be listed and
+ * copied, but not computed with.
+ */
 typedef struct apr_tensor {
     const char *name; /**< as in the file */
     trueno_type type;
@@ -116,13 +121,16 @@ typedef struct apr_meta {
     const char *key;
     apr_meta_kind kind;
     apr_meta_kind element; /**< of an array; nested arrays are refused */
-    uint64_t count;        /**< elements of an array */
-    int64_t i;             /**< INT, and BOOL as 0 or 1 */
-    uint64_t u;            /**< UINT */
-    double f;              /**< FLOAT */
+    union {
+        int64_t i;      /**< INT, and BOOL as 0 or 1 */
+        uint64_t u;     /**< UINT */
+        double f;       /**< FLOAT */
+        uint64_t count; /**< ARRAY: number of elements */
+    };
     apr_text text;         /**< STRING, JSON; not NUL-terminated */
     const char *type_name; /**< as the format calls it: "u32", "arr[str]" */
     const void *data;      /**< an array's elements in the file, read by apr_meta_element() */
+    int32_t storage;       /**< the format's own number for the type, of an array's elements */
 } apr_meta;
 
 /** Number of metadata entries. */
@@ -134,8 +142,35 @@ TRUENO_API const apr_meta *apr_model_meta(const apr_model *model, size_t index);
 /** The entry of that key, or NULL. */
 TRUENO_API const apr_meta *apr_model_meta_find(const apr_model *model, const char *key);
 
-/** Element `index` of an array entry as a scalar entry; false when out of range or no array. */
+/**
+ * Element `index` of an array entry as a scalar entry (without a key); false when out of range or
+ * no array. Strings have no index in the file: of an array of strings this walks from the
+ * beginning, so use apr_meta_next() to visit them all.
+ */
 TRUENO_API bool apr_meta_element(const apr_meta *array, uint64_t index, apr_meta *out);
+
+/** A position in an array entry; a zeroed one is at the beginning. */
+typedef struct apr_meta_cursor {
+    uint64_t index; /**< of the next element */
+    size_t offset;  /**< of its bytes from the array's data */
+} apr_meta_cursor;
+
+/** The next element as a scalar entry (without a key); false at the end, or when no array. */
+TRUENO_API bool apr_meta_next(const apr_meta *array, apr_meta_cursor *cursor, apr_meta *out);
+
+/** Name of a tensor's element type ("Q4_K", "IQ2_XS", "I32"), also of those outside the registry.
+ */
+TRUENO_API const char *apr_tensor_type_name(const apr_tensor *tensor);
+
+/** Number of elements of a tensor. */
+TRUENO_API uint64_t apr_tensor_elements(const apr_tensor *tensor);
+
+/**
+ * Every known role's tensor against the shape that the config asks for. TRUENO_UNSUPPORTED naming
+ * the tensor, its shape and the wanted one. Which roles must be present is the architecture's
+ * affair.
+ */
+TRUENO_API trueno_status apr_model_check_shapes(const apr_model *model, trueno_error *err);
 
 /** Total number of weights in all tensors. */
 TRUENO_API uint64_t apr_model_parameters(const apr_model *model);

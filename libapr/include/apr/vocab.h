@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file vocab.h  A vocabulary and its rules as a file carries them; the tokenizer is in librealizar. */
+/** @file vocab.h  A vocabulary and its rules as a file carries them; the tokenizer is in
+ * librealizar. */
 #ifndef APR_VOCAB_H
 #define APR_VOCAB_H
 
@@ -13,8 +14,9 @@ extern "C" {
 #endif
 
 typedef enum apr_vocab_kind {
-    APR_VOCAB_BPE = 0, /**< merges over pieces: byte-level ("gpt2"), or with byte fallback */
-    APR_VOCAB_SPM = 1  /**< SentencePiece BPE: merges by score ("llama") */
+    APR_VOCAB_BPE = 0,  /**< merges over pieces: byte-level ("gpt2"), or with byte fallback */
+    APR_VOCAB_SPM = 1,  /**< SentencePiece BPE: merges by score ("llama") */
+    APR_VOCAB_OTHER = 2 /**< a kind that can be listed but not tokenised with; `model` names it */
 } apr_vocab_kind;
 
 /** GGUF's token types. */
@@ -51,7 +53,8 @@ typedef enum apr_text_step_kind {
     APR_STEP_DIGITS,      /**< flag bit 0: individual digits */
     APR_STEP_PUNCTUATION, /**< `behavior` */
     APR_STEP_WHITESPACE,
-    APR_STEP_METASPACE, /**< `text` replacement; flag bits 0: prepend always, 1: first only, 2: split */
+    APR_STEP_METASPACE, /**< `text` replacement; flag bits 0: prepend always, 1: first only, 2:
+                           split */
     APR_STEP_BYTE_LEVEL /**< flag bits 0: add_prefix_space, 1: use the GPT-2 expression */
 } apr_text_step_kind;
 
@@ -80,19 +83,21 @@ typedef struct apr_text {
 
 /**
  * A vocabulary. Arrays have n_tokens entries unless said, and live as long as the model. Token
- * texts are as in the file: byte-level tokens in GPT-2's printable alphabet, SentencePiece ones with
- * U+2581 for the space and <0xNN> bytes. Ids are in range: checked by the reader.
+ * texts are as in the file: byte-level tokens in GPT-2's printable alphabet, SentencePiece ones
+ * with U+2581 for the space and <0xNN> bytes. Ids are in range: checked by the reader.
  */
 typedef struct apr_vocab {
     apr_vocab_kind kind;
+    const char *model; /**< the file's own word for the kind: "gpt2", "llama", "bert" */
     int32_t n_tokens;
     const apr_text *tokens;
     const float *scores;  /**< SPM; NULL if absent */
     const uint8_t *types; /**< apr_token_type */
     const uint8_t *flags; /**< APR_ADDED... bits */
     int32_t n_merges;
-    const apr_text *merges;        /**< "left right" in rank order, as GGUF has them; or NULL */
-    const apr_text (*merge_pairs)[2]; /**< the same as pairs (tokenizer.json's newer form); or NULL */
+    const apr_text *merges; /**< "left right" in rank order, as GGUF has them; or NULL */
+    const apr_text (
+        *merge_pairs)[2]; /**< the same as pairs (tokenizer.json's newer form); or NULL */
 
     const char *pre; /**< GGUF's tokenizer.ggml.pre, or NULL; resolved by librealizar's table */
     int32_t n_steps;

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per tensor role: its name in each format, and its shape in terms of the config. */
+#include "model_private.h"
+
+#include "file_limits.h"
+#include <assert.h>
+#include <string.h>
+
+/* Sizes that shapes are made of. */
+typedef enum dim {
+    D_NONE,
+    D_VOCAB,
+    D_HIDDEN,
+    D_Q,   /* n_heads * head_dim */
+    D_KV,  /* n_kv_heads * head_dim */
+    D_QKV, /* D_Q + 2 D_KV */
+    D_HEAD,
+    D_ROT_HALF,
+    D_FFN,
+    D_FFN_2,
+    D_EXPERTS,
+    D_EXPERT_FFN,
+    D_SHARED_FFN,
+    D_ONE
+} dim;
+
+/* When a row's name applies. */
+typedef enum role_case {
+    ALWAYS,
+    PLAIN_NORMS, /* not with norms after attention and feed-forward */
+    POST_NORMS,
+    SPLIT_GATE, /* gate and up apart */
+    FUSED_GATE
+} role_case;
+
+typedef struct role_row {
+    apr_role role;
+    role_case when;
+    const char *gguf, *hf; /* within a layer: what follows "blk.N." or "model.layers.N." */
+    dim shape[3];
+} role_row;
+
+#define GLOBAL(role, gguf, hf, ...) \
+    {                               \
+        role, ALWAYS, gguf, hf,     \
+        {                           \
+            __VA_ARGS__             \
+        }                           \
+    }
+#define LAYER(role, when, gguf, hf, ...) \
+    {                                    \
+        role, when, gguf, hf,            \
+        {                                \
+            __VA_ARGS__                  \
+        }                                \
+    }
+
+static const role_row ROWS[] = {
+    GLOBAL(APR_TOKEN_EMBEDDING, "token_embd.weight", "model.embed_tokens.weight", D_VOCAB,
+           D_HIDDEN),
+    GLOBAL(APR_OUTPUT_NORM, "output_norm.weight", "model.norm.weight", D_HIDDEN),
+    GLOBAL(APR_OUTPUT_NORM_BIAS, "output_norm.bias", "model.norm.bias", D_HIDDEN),
+    GLOBAL(APR_OUTPUT, "output.weight", "lm_head.weight", D_VOCAB, D_HIDDEN),
+    GLOBAL(APR_OUTPUT_BIAS, "output.bias", "lm_head.bias", D_VOCAB),
+    GLOBAL(APR_ROPE_FREQUENCIES, "rope_freqs.weight", "", D_ROT_HALF),
+    GLOBAL(APR_ROPE_FACTORS_LONG, "rope_factors_long.weight", "", D_ROT_HALF),
+    GLOBAL(APR_ROPE_FACTORS_SHORT, "rope_factors_short.weight", "", D_ROT_HALF),
+
+    LAYER(APR_ATTN_NORM, ALWAYS, "attn_norm.weight", "input_layernorm.weight", D_HIDDEN),
+    LAYER(APR_ATTN_NORM_BIAS, ALWAYS, "attn_norm.bias", "input_layernorm.bias", D_HIDDEN),
+    LAYER(APR_ATTN_Q, ALWAYS, "attn_q.weight", "self_attn.q_proj.weight", D_Q, D_HIDDEN),
+    LAYER(APR_ATTN_Q_BIAS, ALWAYS, "attn_q.bias", "self_attn.q_proj.bias", D_Q),
+    LAYER(APR_ATTN_K, ALWAYS, "attn_k.weight", "self_attn.k_proj.weight", D_KV, D_HIDDEN),
+    LAYER(APR_ATTN_K_BIAS, ALWAYS, "attn_k.bias", "self_attn.k_proj.bias", D_KV),
+    LAYER(APR_ATTN_V, ALWAYS, "attn_v.weight", "self_attn.v_proj.weight", D_KV, D_HIDDEN),
+    LAYER(APR_ATTN_V_BIAS, ALWAYS, "attn_v.bias", "self_attn.v_proj.bias", D_KV),
+    LAYER(APR_ATTN_QKV, ALWAYS, "attn_qkv.weight", "self_attn.qkv_proj.weight", D_QKV, D_HIDDEN),
+    LAYER(APR_ATTN_QKV_BIAS, ALWAYS, "attn_qkv.bias", "self_attn.qkv_proj.bias", D_QKV),
+    LAYER(APR_ATTN_Q_NORM, ALWAYS, "attn_q_norm.weight", "self_attn.q_norm.weight", D_HEAD),
+    LAYER(APR_ATTN_K_NORM, ALWAYS, "attn_k_norm.weight", "self_attn.k_norm.weight", D_HEAD),
+    LAYER(APR_ATTN_OUT, ALWAYS, "attn_output.weight", "self_attn.o_proj.weight", D_HIDDEN, D_Q),
+    LAYER(APR_ATTN_OUT_BIAS, ALWAYS, "attn_output.bias", "self_attn.o_proj.bias", D_HIDDEN),
+    LAYER(APR_ATTN_POST_NORM, POST_NORMS, "post_attention_norm.weight",
+          "post_attention_layernorm.weight", D_HIDDEN),
+    LAYER(APR_FFN_NORM, POST_NORMS, "ffn_norm.weight", "pre_feedforward_layernorm.weight",
+          D_HIDDEN),
+    LAYER(APR_FFN_NORM, PLAIN_NORMS, "ffn_norm.weight", "post_attention_layernorm.weight",
+          D_HIDDEN),
+    LAYER(APR_FFN_NORM_BIAS, PLAIN_NORMS, "ffn_norm.bias", "post_attention_layernorm.bias",
+          D_HIDDEN),
+    LAYER(APR_FFN_GATE, ALWAYS, "ffn_gate.weight", "mlp.gate_proj.weight", D_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP, SPLIT_GATE, "ffn_up.weight", "mlp.up_proj.weight", D_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP, SPLIT_GATE, "", "mlp.c_fc.weight", D_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP_BIAS, ALWAYS, "ffn_up.bias", "mlp.c_fc.bias", D_FFN),
+    LAYER(APR_FFN_GATE_UP, FUSED_GATE, "ffn_up.weight", "mlp.gate_up_proj.weight", D_FFN_2,
+          D_HIDDEN),
+    LAYER(APR_FFN_DOWN, ALWAYS, "ffn_down.weight", "mlp.down_proj.weight", D_HIDDEN, D_FFN),
+    LAYER(APR_FFN_DOWN, ALWAYS, "", "mlp.c_proj.weight", D_HIDDEN, D_FFN),
+    LAYER(APR_FFN_DOWN_BIAS, ALWAYS, "ffn_down.bias", "mlp.c_proj.bias", D_HIDDEN),
+    LAYER(APR_FFN_POST_NORM, POST_NORMS, "post_ffw_norm.weight",
+          "post_feedforward_layernorm.weight", D_HIDDEN),
+    LAYER(APR_FFN_ROUTER, ALWAYS, "ffn_gate_inp.weight", "mlp.gate.weight", D_EXPERTS, D_HIDDEN),
+    LAYER(APR_FFN_GATE_EXPERTS, ALWAYS, "ffn_gate_exps.weight", "", D_EXPERTS, D_EXPERT_FFN,
+          D_HIDDEN),
+    LAYER(APR_FFN_UP_EXPERTS, ALWAYS, "ffn_up_exps.weight", "", D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
+    LAYER(APR_FFN_DOWN_EXPERTS, ALWAYS, "ffn_down_exps.weight", "", D_EXPERTS, D_HIDDEN,
+          D_EXPERT_FFN),
+    LAYER(APR_FFN_SHARED_ROUTER, ALWAYS, "ffn_gate_inp_shexp.weight",
+          "mlp.shared_expert_gate.weight", D_ONE, D_HIDDEN),
+    LAYER(APR_FFN_SHARED_GATE, ALWAYS, "ffn_gate_shexp.weight",
+          "mlp.shared_expert.gate_proj.weight", D_SHARED_FFN, D_HIDDEN),
+    LAYER(APR_FFN_SHARED_UP, ALWAYS, "ffn_up_shexp.weight", "mlp.shared_expert.up_proj.weight",
+          D_SHARED_FFN, D_HIDDEN),
+    LAYER(APR_FFN_SHARED_DOWN, ALWAYS, "ffn_down_shexp.weight",
+          "mlp.shared_expert.down_proj.weight", D_HIDDEN, D_SHARED_FFN),
+};
+
+enum { N_ROWS = sizeof ROWS / sizeof ROWS[0] };
+
+static bool applies(role_case when, const apr_architecture *architecture)
+{
+    bool post_norms = architecture != NULL && architecture->post_norms;
+    bool fused = architecture != NULL && architecture->fused_gate_up;
+
+    switch (when) {
+    case PLAIN_NORMS:
+        return !post_norms;
+    case POST_NORMS:
+        return post_norms;
+    case SPLIT_GATE:
+        return !fused;
+    case FUSED_GATE:
+        return fused;
+    default:
+        return true;
+    }
+}
+
+static int64_t dim_value(dim d, const apr_config *c)
+{
+    const int64_t q = (int64_t)c->n_heads * c->head_dim, kv = (int64_t)c->n_kv_heads * c->head_dim;
+
+    switch (d) {
+    case D_VOCAB:
+        return c->vocab_size;
+    case D_HIDDEN:
+        return c->hidden_size;
+    case D_Q:
+        return q;
+    case D_KV:
+        return kv;
+    case D_QKV:
+        return q + 2 * kv;
+    case D_HEAD:
+        return c->head_dim;
+    case D_ROT_HALF:
+        return c->n_rot / 2;
+    case D_FFN:
+        return c->intermediate_size;
+    case D_FFN_2:
+        return 2 * (int64_t)c->intermediate_size;
+    case D_EXPERTS:
+        return c->n_experts;
+    case D_EXPERT_FFN:
+        return c->expert_intermediate_size;
+    case D_SHARED_FFN:
+        return c->shared_expert_intermediate_size;
+    default:
+        return 1;
+    }
+}
+
+/* "PREFIX12.rest": the layer, and *rest after the dot; -1 when the name is not of that form. */
+static int32_t layer_of(const char *name, const char *prefix, const char **rest)
+{
+    size_t length = strlen(prefix);
+    int32_t layer = 0;
+
+    if (strncmp(name, prefix, length) != 0 || name[length] < '0' || name[length] > '9')
+        return -1;
+    for (name += length; *name >= '0' && *name <= '9'; name++) {
+        layer = layer * 10 + (*name - '0');
+        if (layer >= APR_MAX_LAYERS)
+            return -1;
+    }
+    *rest = name + 1;
+    return *name == '.' ? layer : -1;
+}
+
+static const role_row *row_of(const apr_model *m, const char *name, bool in_layer,
+                              apr_role_names names)
+{
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const char *wanted = names == APR_NAMES_GGUF ? ROWS[i].gguf : ROWS[i].hf;
+
+        if (APR_ROLE_IS_PER_LAYER(ROWS[i].role) == in_layer && strcmp(wanted, name) == 0 &&
+            applies(ROWS[i].when, m->architecture))
+            return &ROWS[i];
+    }
+    return NULL;
+}
+
+/* Hugging Face names of a text model inside a larger one begin with one of these. */
+static const char *without_wrapper(const char *name)
+{
+    static const char *const WRAPPERS[] = {"model.language_model.", "language_model."};
+
+    for (size_t i = 0; i < sizeof WRAPPERS / sizeof WRAPPERS[0]; i++)
+        if (strncmp(name, WRAPPERS[i], strlen(WRAPPERS[i])) == 0)
+            return name + strlen(WRAPPERS[i]);
+    return name;
+}
+
+static int32_t *slot(const apr_model *m, apr_role role, int32_t layer)
+{
+    return &m->roles[(size_t)layer * APR_ROLE_COUNT + role];
+}
+
+static void assign(apr_model *m, size_t index, apr_role_names names)
+{
+    apr_tensor *t = &m->tensors[index];
+    const char *rest = NULL, *name = names == APR_NAMES_HF ? without_wrapper(t->name) : t->name;
+    int32_t layer = layer_of(name, names == APR_NAMES_HF ? "model.layers." : "blk.", &rest);
+    const role_row *row = row_of(m, layer >= 0 ? rest : name, layer >= 0, names);
+    int32_t *taken;
+
+    t->role = -1;
+    t->layer = layer;
+    if (row == NULL || layer >= m->config.n_layers)
+        return; /* extra tensors are accepted */
+    taken = slot(m, row->role, layer >= 0 ? layer : 0);
+    if (*taken != 0)
+        return;
+    *taken = (int32_t)index + 1;
+    t->role = (int32_t)row->role;
+}
+
+trueno_status apr_model_assign_roles(apr_model *m, apr_role_names names, trueno_error *err)
+{
+    size_t layers = m->config.n_layers > 0 ? (size_t)m->config.n_layers : 1;
+    trueno_status status = apr_model_allocate(m, &m->roles, layers * APR_ROLE_COUNT,
+                                              sizeof *m->roles, "table of roles", err);
+
+    if (status < 0)
+        return status;
+    for (size_t i = 0; i < m->n_tensors; i++)
+        assign(m, i, names);
+    return TRUENO_OK;
+}
+
+const apr_tensor *apr_model_role(const apr_model *m, apr_role role, int32_t layer)
+{
+    int32_t at;
+
+    assert(role >= 0 && role < APR_ROLE_COUNT);
+    if (!APR_ROLE_IS_PER_LAYER(role))
+        layer = 0;
+    if (m->roles == NULL || layer < 0 || (layer > 0 && layer >= m->config.n_layers))
+        return NULL;
+    at = *slot(m, role, layer);
+    return at != 0 ? &m->tensors[at - 1] : NULL;
+}
+
+/* A one-dimensional shape also fits with dimensions of 1 before it. */
+static bool shape_fits(const apr_tensor *t, const role_row *row, const apr_config *c)
+{
+    int wanted = 0, first, extra;
+
+    while (wanted < 3 && row->shape[wanted] != D_NONE)
+        wanted++;
+    first = row->shape[0] == D_ONE; /* such a row dimension may be left out */
+    wanted -= first;
+    extra = t->n_dims - wanted;
+    if (extra < 0)
+        return false;
+    for (int i = 0; i < extra; i++)
+        if (t->dims[i] != 1)
+            return false;
+    for (int i = 0; i < wanted; i++)
+        if (t->dims[extra + i] != dim_value(row->shape[first + i], c))
+            return false;
+    return true;
+}
+
+static trueno_status shape_error(const apr_model *m, const apr_tensor *t, const role_row *row,
+                                 trueno_error *err)
+{
+    const int64_t *d = t->dims;
+    int64_t want[3] = {0};
+    int n = 0;
+
+    for (; n < 3 && row->shape[n] != D_NONE; n++)
+        want[n] = dim_value(row->shape[n], &m->config);
+    return trueno_fail(err, TRUENO_UNSUPPORTED,
+                       "%s: %s has the shape [%lld, %lld, %lld, %lld], its %d dimensions by the "
+                       "config are [%lld, %lld, %lld]",
+                       m->path, t->name, (long long)d[0], (long long)d[1], (long long)d[2],
+                       (long long)d[3], n, (long long)want[0], (long long)want[1],
+                       (long long)want[2]);
+}
+
+static const role_row *row_of_role(const apr_model *m, int32_t role)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        if ((int32_t)ROWS[i].role == role && applies(ROWS[i].when, m->architecture))
+            return &ROWS[i];
+    return NULL;
+}
+
+trueno_status apr_model_check_shapes(const apr_model *m, trueno_error *err)
+{
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        const apr_tensor *t = &m->tensors[i];
+        const role_row *row = t->role >= 0 ? row_of_role(m, t->role) : NULL;
+
+        if (row != NULL && !shape_fits(t, row, &m->config))
+            return shape_error(m, t, row, err);
+    }
+    return TRUENO_OK;
+}
