@@ -4,10 +4,10 @@
  *
  * A *row* is one token of one session at one position. A step is a list of rows: a prompt chunk is
  * many rows of one session, a decode step of a server one row of each of many sessions, and the two
- * mix. All row arrays are row-major F32 in the backend's own memory, [n_rows, width]. Operations are
- * queued in order and may run later (CUDA); read() and step_end() wait for them. They cannot fail:
- * shapes are checked when weights are bound. A row's result never depends on the other rows of the
- * step, bit for bit (a backend that promises less says so in `row_tolerance`).
+ * mix. All row arrays are row-major F32 in the backend's own memory, [n_rows, width]. Operations
+ * are queued in order and may run later (CUDA); read() and step_end() wait for them. They cannot
+ * fail: shapes are checked when weights are bound. A row's result never depends on the other rows
+ * of the step, bit for bit (a backend that promises less says so in `row_tolerance`).
  *
  * One thread at a time uses a backend. The table is filled once when it is opened.
  */
@@ -38,7 +38,11 @@ typedef struct trueno_weight trueno_weight;
 typedef struct trueno_kv trueno_kv;
 
 /** How keys and values are stored. */
-typedef enum trueno_kv_type { TRUENO_KV_F16 = 0, TRUENO_KV_F32 = 1, TRUENO_KV_Q8_0 = 2 } trueno_kv_type;
+typedef enum trueno_kv_type {
+    TRUENO_KV_F16 = 0,
+    TRUENO_KV_F32 = 1,
+    TRUENO_KV_Q8_0 = 2
+} trueno_kv_type;
 
 typedef struct trueno_kv_shape {
     int32_t n_layers, n_kv_heads, head_dim;
@@ -52,7 +56,8 @@ typedef struct trueno_span {
     int32_t first_row, n_rows, first_pos;
 } trueno_span;
 
-/** The rows of one step. Host memory, valid until step_end(). Spans cover rows 0..n_rows-1 in order. */
+/** The rows of one step. Host memory, valid until step_end(). Spans cover rows 0..n_rows-1 in
+ * order. */
 typedef struct trueno_rows {
     int32_t n_rows, n_spans;
     const int32_t *tokens; /**< [n_rows] */
@@ -96,7 +101,8 @@ typedef struct trueno_attention {
     trueno_rope rope;
 } trueno_attention;
 
-/** What a watcher may ask of attention: [n_rows, n_heads] each, host memory, filled when step ends. */
+/** What a watcher may ask of attention: [n_rows, n_heads] each, host memory, filled when step ends.
+ */
 typedef struct trueno_attention_watch {
     float *log_sum_exp; /**< log of the softmax denominator of each head */
     float *mean_score;  /**< sum over positions of probability * score */
@@ -115,10 +121,10 @@ enum {
 };
 
 typedef struct trueno_backend_options {
-    size_t size;        /**< sizeof, as filled by trueno_backend_options_init() */
-    int32_t threads;    /**< CPU threads; 0: trueno_cpu_default_threads() */
-    int32_t device;     /**< GPU ordinal */
-    bool keep_mapping;  /**< CPU: compute from the file's own layout, do not repack (--mmap) */
+    size_t size;       /**< sizeof, as filled by trueno_backend_options_init() */
+    int32_t threads;   /**< CPU threads; 0: trueno_cpu_default_threads() */
+    int32_t device;    /**< GPU ordinal */
+    bool keep_mapping; /**< CPU: compute from the file's own layout, do not repack (--mmap) */
     const trueno_allocator *allocator; /**< NULL: default; must outlive the backend */
     trueno_log log;
 } trueno_backend_options;
@@ -134,15 +140,15 @@ typedef struct trueno_memory_use {
  * may be NULL.
  */
 struct trueno_backend {
-    uint32_t abi;         /**< TRUENO_BACKEND_ABI */
-    const char *name;     /**< "cpu", "cuda", "reference" */
-    char device[128];     /**< "avx512-vnni, 2 threads", "NVIDIA H100 80GB HBM3, sm_90" */
-    float row_tolerance;  /**< 0: rows of a batch are bit-equal to the same rows alone */
+    uint32_t abi;        /**< TRUENO_BACKEND_ABI */
+    const char *name;    /**< "cpu", "cuda", "reference" */
+    char device[128];    /**< "avx512-vnni, 2 threads", "NVIDIA H100 80GB HBM3, sm_90" */
+    float row_tolerance; /**< 0: rows of a batch are bit-equal to the same rows alone */
 
     void (*close)(trueno_backend *be);
 
-    /* Memory of this backend, 64-byte aligned (256 on a device). write() and read() copy from and to
-       host memory; read() waits for all queued operations. */
+    /* Memory of this backend, 64-byte aligned (256 on a device). write() and read() copy from and
+       to host memory; read() waits for all queued operations. */
     trueno_status (*alloc)(trueno_backend *be, size_t bytes, void **out, trueno_error *err);
     void (*release)(trueno_backend *be, void *p);
     trueno_status (*write)(trueno_backend *be, void *to, const void *from, size_t bytes,
@@ -155,7 +161,8 @@ struct trueno_backend {
      * Make a weight from n_parts (1..4) matrices of equal cols, stacked: outputs of part 0 first.
      * The parts' bytes must stay valid only during the call when the weight is copied or repacked;
      * with keep_mapping they must outlive the weight. Repacking drops `mapped` pages as it goes.
-     * TRUENO_UNSUPPORTED names a type that the backend has no kernel for; TRUENO_NO_MEMORY both sizes.
+     * TRUENO_UNSUPPORTED names a type that the backend has no kernel for; TRUENO_NO_MEMORY both
+     * sizes.
      */
     trueno_status (*weight_new)(trueno_backend *be, const trueno_tensor *parts, int n_parts,
                                 unsigned uses, trueno_weight **out, trueno_error *err);
@@ -170,7 +177,8 @@ struct trueno_backend {
                                 trueno_error *err);
     size_t (*kv_bytes)(const trueno_kv *kv); /**< committed bytes */
 
-    /** Begin and end a step. `rows` must stay valid between. step_end() waits and reports failures. */
+    /** Begin and end a step. `rows` must stay valid between. step_end() waits and reports failures.
+     */
     trueno_status (*step_begin)(trueno_backend *be, const trueno_rows *rows, trueno_error *err);
     trueno_status (*step_end)(trueno_backend *be, trueno_error *err);
 
@@ -181,9 +189,11 @@ struct trueno_backend {
     /** y = W x (+ bias[rows of W]); with `add`, y += W x (+ bias). Written whole. */
     void (*matmul)(trueno_backend *be, const trueno_weight *w, const float *bias, const float *x,
                    int32_t n, bool add, float *y);
-    /** Head norms, rotation, and storing of keys and values of the step's rows; q is changed in place. */
+    /** Head norms, rotation, and storing of keys and values of the step's rows; q is changed in
+     * place. */
     void (*rope_store)(trueno_backend *be, const trueno_attention *p, float *qkv);
-    /** out[n_rows, n_heads * head_dim] = causal attention of the step's rows. watch NULL: not watched. */
+    /** out[n_rows, n_heads * head_dim] = causal attention of the step's rows. watch NULL: not
+     * watched. */
     void (*attention)(trueno_backend *be, const trueno_attention *p, const float *qkv, float *out,
                       const trueno_attention_watch *watch);
     /** y[n, width] = act(gate_up[:, :width]) * gate_up[:, width:]. */
@@ -200,13 +210,16 @@ struct trueno_backend {
     /** x = cap * tanh(x / cap), in place. */
     void (*softcap)(trueno_backend *be, float cap, float *x, int32_t n, int32_t width);
     /**
-     * Mixture of experts: for each row, the n_used largest of softmax(router) are weighted (rescaled
-     * to sum 1 when `renormalize`) and y = sum p_e * down_e(act(gate_e x) * up_e x). gate_up is the
-     * experts' [2 * ff, cols] matrices stacked by expert, down [cols, ff] stacked.
+     * Mixture of experts: for each row, the n_used largest of softmax(router) are weighted
+     * (rescaled to sum 1 when `renormalize`) and y = sum p_e * down_e(act(gate_e x) * up_e x),
+     * summed in the order of e; of equal probabilities the lower expert is taken. router [n,
+     * n_experts]. gate_up, down: host arrays of n_experts weights, [2 * ff, cols] (gate first) and
+     * [cols, ff].
      */
-    void (*experts)(trueno_backend *be, const trueno_weight *gate_up, const trueno_weight *down,
-                    const float *router, int32_t n_experts, int32_t n_used, bool renormalize,
-                    trueno_activation act, const float *x, int32_t n, float *y);
+    void (*experts)(trueno_backend *be, const trueno_weight *const *gate_up,
+                    const trueno_weight *const *down, const float *router, int32_t n_experts,
+                    int32_t n_used, bool renormalize, trueno_activation act, const float *x,
+                    int32_t n, float *y);
 
     /* Optional, NULL when a backend has nothing better than the composition above. A fused
        operation is a pure optimisation: kernel tests compare it with the plain ones. */
@@ -228,7 +241,8 @@ TRUENO_API trueno_status trueno_backend_open(trueno_backend **out, const char *n
                                              const trueno_backend_options *options,
                                              trueno_error *err);
 
-/** One line about backend `index` of those built in ("cpu: avx512-vnni"), or false past the last. */
+/** One line about backend `index` of those built in ("cpu: avx512-vnni"), or false past the last.
+ */
 TRUENO_API bool trueno_backend_describe(int index, char *line, size_t bytes);
 
 #ifdef __cplusplus
