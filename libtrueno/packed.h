@@ -4,12 +4,12 @@
  *
  * A packed weight holds its parts' blocks with the rows interleaved by sixteen (docs/kernels.md),
  * in as many bytes as the file to within 2 %. Products of one row and of many rows run from the
- * same bytes, at every instruction level, with the same floating-point operations in the same order:
- * a result does not depend on the level, the number of rows in the call, or the threads.
+ * same bytes, at every instruction level, with the same floating-point operations in the same
+ * order: a result does not depend on the level, the number of rows in the call, or the threads.
  *
  * Quantised weights: each 32 activations are rounded to 8 bits with one F32 scale, and for every
  * 32 (or 16) weights with one scale S (and minimum M), in order along K,
- *     y = fma(float(integer sum) * S, activation scale, y); y = fma(-M, activation scale * sum, y).
+ *     y = fma(float(integer sum) * S, activation scale, y); y = fma(M, activation scale * sum, y).
  * F32, F16 and BF16 weights: y = fma(w, x, y) along K.
  */
 #ifndef PACKED_H
@@ -30,8 +30,8 @@ typedef struct packed_weight packed_weight;
 typedef struct packed_work packed_work;
 
 /** Kernels are chosen here, from trueno_cpu_flags(). The pool and allocator must outlive it. */
-trueno_status packed_work_new(packed_work **out, trueno_pool *pool, const trueno_allocator *allocator,
-                              trueno_error *err);
+trueno_status packed_work_new(packed_work **out, trueno_pool *pool,
+                              const trueno_allocator *allocator, trueno_error *err);
 
 /** NULL is fine. Free the weights first. */
 void packed_work_free(packed_work *work);
@@ -40,13 +40,14 @@ void packed_work_free(packed_work *work);
 size_t packed_work_bytes(const packed_work *work);
 
 /**
- * Make a weight of n_parts (1..PACKED_PARTS_LIMIT) matrices of equal cols, stacked: outputs of part 0
- * first. Any types of the registry, mixed freely; any number of rows.
+ * Make a weight of n_parts (1..PACKED_PARTS_LIMIT) matrices of equal cols, stacked: outputs of part
+ * 0 first. Any types of the registry, mixed freely; any number of rows.
  *
- * Repacked on all threads into memory of its own (huge pages asked for); pages of `mapped` parts are
- * dropped as they were read. With keep_mapping nothing is copied: products rearrange the file's
+ * Repacked on all threads into memory of its own (huge pages asked for); pages of `mapped` parts
+ * are dropped as they were read. With keep_mapping nothing is copied: products rearrange the file's
  * blocks in cache as they read them, and the parts' bytes must outlive the weight.
- * Errors: TRUENO_NO_MEMORY; TRUENO_UNSUPPORTED for a type without kernels. Not while a product runs.
+ * Errors: TRUENO_NO_MEMORY; TRUENO_UNSUPPORTED for a type without kernels. Not while a product
+ * runs.
  */
 trueno_status packed_new(packed_weight **out, packed_work *work, const trueno_tensor *parts,
                          int n_parts, bool keep_mapping, trueno_error *err);
@@ -81,8 +82,8 @@ void packed_matmul(packed_work *work, const packed_weight *w, const float *bias,
 void packed_row(const packed_weight *w, int64_t row, float *out);
 
 /**
- * The inverse of packing: the file's bytes of row `row` (trueno_row_bytes() of its part's type) into
- * `out`.
+ * The inverse of packing: the file's bytes of row `row` (trueno_row_bytes() of its part's type)
+ * into `out`.
  */
 void packed_row_blocks(const packed_weight *w, int64_t row, void *out);
 

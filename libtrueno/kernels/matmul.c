@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Matrix products, scalar: the specification that every level equals bit for bit. */
+#include "matmul.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+#include <trueno/cpu.h>
+
+/* Blocks whose largest magnitude is below this count as zeros: 127 / amax must stay finite. */
+#define SMALLEST_AMAX 1e-30f
+
+/*
+ * Scale amax / 127 and q = x / scale rounded to nearest even. A block with an infinity or a NaN
+ * gets the scale NaN, so that whatever is computed from it is NaN.
+ */
+static float round_block(const float *x, int64_t n, int8_t q[BLOCK_WEIGHTS])
+{
+    float amax = 0;
+
+    memset(q, 0, BLOCK_WEIGHTS);
+    for (int64_t k = 0; k < n; k++) {
+        if (!(fabsf(x[k]) <= FLT_MAX))
+            return NAN;
+        amax = fmaxf(amax, fabsf(x[k]));
+    }
+    if (amax < SMALLEST_AMAX)
+        return 0;
+    for (int64_t k = 0; k < n; k++)
+        q[k] = (int8_t)lrintf(x[k] * (127.0f / amax));
+    return amax / 127.0f;
+}
+
+static void quantize_c(const float *x, int64_t cols, const activations *a, int64_t token)
+{
+    int64_t w = a->width, panel = token / w, t = token % w;
+
+    for (int64_t b = 0; b < a->n_blocks; b++) {
+        int64_t at = panel * a->n_blocks + b, left = cols - b * BLOCK_WEIGHTS;
+        int8_t *q = a->q + (at * w + t) * BLOCK_WEIGHTS;
+        float scale = round_block(x + b * BLOCK_WEIGHTS,
+                                  left < 0               ? 0
+                                  : left < BLOCK_WEIGHTS ? left
+                                                         : BLOCK_WEIGHTS,
+                                  q);
+        int sums[2] = {0, 0};
+
+        for (int k = 0; k < BLOCK_WEIGHTS; k++)
+            sums[k / 16] += q[k];
+        a->scale[at * w + t] = scale;
+        a->sum[0][at * w + t] = scale * (float)(sums[0] + sums[1]);
+        a->offset[0][at * w + t] = -128 * (sums[0] + sums[1]);
+        for (int i = 0; i < 2; i++) {
+            a->sum[1][(2 * at + i) * w + t] = scale * (float)sums[i];
+            a->offset[1][(2 * at + i) * w + t] = -128 * sums[i];
+        }
+    }
+}
+
+static void spread_c(const float *x, int64_t cols, const activations *a, int64_t token)
+{
+    int64_t w = a->width, t = token % w;
+    float *to = a->x + token / w * a->x_cols * w + t;
+
+    for (int64_t k = 0; k < cols; k++)
+        to[k * w] = x[k];
+    for (int64_t k = cols; k < a->x_cols; k++)
+        to[k * w] = 0;
+}
+
+static uint32_t dword_at(const uint8_t *p)
+{
+    uint32_t u;
+
+    memcpy(&u, p, sizeof u);
+    return u;
+}
+
+/* Bit 4 i + b to bit 8 b + i: four fifth bits of neighbours to four bytes. */
+static uint32_t spread_bits(uint32_t x)
+{
+    uint32_t y = 0;
+
+    for (int bit = 0; bit < 32; bit++)
+        y |= (x >> bit & 1) << (8 * (bit % 4) + bit / 4);
+    return y;
+}
+
+static void pack_line(const packed_piece *p, int i, const uint8_t *row, int r, uint8_t *line)
+{
+    uint32_t u;
+
+    switch ((piece_kind)p->kind) {
+    case PIECE_DWORDS:
+        memcpy(line + 4 * r, row + p->from + 4 * i, 4);
+        break;
+    case PIECE_BITS:
+        u = spread_bits(dword_at(row + p->from));
+        memcpy(line + 4 * r, &u, sizeof u);
+        break;
+    case PIECE_WORDS:
+        memcpy(line + 2 * r, row + p->from + 4 * i, 2);
+        memcpy(line + 32 + 2 * r, row + p->second + 4 * i, 2);
+        break;
+    case PIECE_WORD:
+        memcpy(line + 2 * r, row + p->from, 2);
+        memset(line + 32 + 2 * r, 0, 2);
+        break;
+    case PIECE_END:
+        break;
+    }
+}
+
+static void pack_c(const packed_format *f, const uint8_t *rows, size_t row_bytes, int64_t n_units,
+                   size_t unit_bytes, uint8_t *out)
+{
+    for (int64_t u = 0; u < n_units; u++, rows += unit_bytes)
+        for (const packed_piece *p = f->pieces; p->kind != PIECE_END; p++)
+            for (int i = 0; i < p->count; i++, out += LINE_BYTES)
+                for (int r = 0; r < GROUP_ROWS; r++)
+                    pack_line(p, i, rows + (size_t)r * row_bytes, r, out);
+}
+
+/* Integer sum of one sub-block for lane r. */
+static int32_t sum_of(const uint8_t *lines, const int8_t *q, int r, int n)
+{
+    int32_t sum = 0;
+
+    for (int k = 0; k < n; k++)
+        sum += (int8_t)lines[LINE_BYTES * (k / 4) + 4 * r + k % 4] * q[k];
+    return sum;
+}
+
+static void tile_c(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                   const activations *a, float *acc)
+{
+    int subs = BLOCK_WEIGHTS / f->sub, lines = stripe_block_lines(f);
+    int64_t w = a->width;
+
+    if (first == 0)
+        memset(acc, 0, sizeof *acc * (size_t)(a->n_panels * w * GROUP_ROWS));
+    for (int64_t i = 0; i < a->n_panels * w; i++)
+        for (int64_t b = 0; b < n; b++) {
+            int64_t at = i / w * a->n_blocks + first + b, t = i % w;
+            const uint8_t *block = stripe + b * lines * LINE_BYTES;
+            const float *scales = (const float *)(const void *)(block + LINE_BYTES * BLOCK_LINES);
+            const int8_t *q = a->q + (at * w + t) * BLOCK_WEIGHTS;
+            const float *sums = a->sum[subs - 1];
+            float scale = a->scale[at * w + t];
+
+            for (int s = 0; s < subs; s++)
+                for (int r = 0; r < GROUP_ROWS; r++) {
+                    float *y = &acc[i * GROUP_ROWS + r];
+                    int32_t sum =
+                        sum_of(block + s * LINE_BYTES * f->sub / 4, q + s * f->sub, r, f->sub);
+
+                    *y = fmaf((float)sum * scales[s * GROUP_ROWS + r], scale, *y);
+                    if (f->minimum)
+                        *y = fmaf(scales[(subs + s) * GROUP_ROWS + r],
+                                  sums[(at * subs + s) * w + t], *y);
+                }
+        }
+}
+
+static void tile_float_c(const float *stripe, int64_t first, int64_t n, const activations *a,
+                         float *acc)
+{
+    int64_t w = a->width;
+
+    if (first == 0)
+        memset(acc, 0, sizeof *acc * (size_t)(a->n_panels * w * GROUP_ROWS));
+    for (int64_t i = 0; i < a->n_panels * w; i++) {
+        const float *x = a->x + (i / w * a->x_cols + first) * w + i % w;
+
+        for (int64_t k = 0; k < n; k++)
+            for (int r = 0; r < GROUP_ROWS; r++) {
+                float *y = &acc[i * GROUP_ROWS + r];
+
+                *y = fmaf(stripe[k * GROUP_ROWS + r], x[k * w], *y);
+            }
+    }
+}
+
+void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
+{
+    *k = (matmul_kernels){.quantize = quantize_c,
+                          .spread = spread_c,
+                          .pack = pack_c,
+                          .tile = tile_c,
+                          .tile_float = tile_float_c};
+    matmul_init_unpack_c(k);
+    (void)flags;
+}

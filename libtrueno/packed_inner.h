@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What packed.c (weights) and packed_matmul.c (products) share. */
+#ifndef PACKED_INNER_H
+#define PACKED_INNER_H
+
+#include "kernels/matmul.h"
+#include "packed.h"
+
+/* One part: its groups of 16 rows one after another. */
+typedef struct packed_segment {
+    const packed_format *f;
+    trueno_tensor source;      /* data NULL once it is repacked */
+    int64_t first_row;         /* of the weight */
+    int64_t n_groups, n_units; /* units of a group */
+    size_t unit_bytes;         /* of the file */
+    size_t group_bytes;
+    uint8_t *groups; /* NULL: computed from `source` */
+} packed_segment;
+
+struct packed_weight {
+    const trueno_allocator *allocator;
+    int64_t rows, cols;
+    int n_segments;
+    packed_segment segments[PACKED_PARTS_LIMIT];
+    uint8_t *memory;
+    size_t memory_bytes;
+};
+
+/* A thread's private memory. */
+typedef struct packed_scratch {
+    uint8_t *stripe; /* one group's chunk of K, unpacked */
+    float *acc;      /* [group][panel][token][16] */
+    uint8_t *units;  /* a group in packed form, for weights that are not repacked */
+} packed_scratch;
+
+struct packed_work {
+    trueno_pool *pool;
+    const trueno_allocator *allocator;
+    matmul_kernels kernels;
+    activations act;
+    packed_scratch *threads;
+    int64_t cols;       /* that the memory suffices for */
+    size_t group_bytes; /* likewise */
+    uint8_t *memory;
+    size_t memory_bytes;
+};
+
+/* Grow the scratch memory to weights of `cols` and groups of group_bytes. */
+trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes,
+                                  trueno_error *err);
+
+/* Interleave units [first, first + n) of a group from the segment's source into `out`. */
+void packed_pack_units(const matmul_kernels *k, const packed_segment *s, int64_t group,
+                       int64_t first, int64_t n, uint8_t *out);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* Products of packed weights: round the activations, share groups of rows among threads. */
+#include "packed_inner.h"
+
+#include <assert.h>
+#include <string.h>
+#include <trueno/cpu.h>
+
+enum {
+    TOKENS_LIMIT = 512, /* tokens that are multiplied while a stripe is at hand */
+    CHUNK = 1024,       /* weights along K in a stripe of a quantised type: 24 KB of L1 */
+    CHUNK_FLOAT = 256,  /* of a float type: 16 KB */
+    STRIP_GROUPS = 16,  /* groups whose sums are kept while a chunk of activations is in L2 */
+    STRIPE_BYTES = CHUNK / BLOCK_WEIGHTS * 12 * LINE_BYTES,
+    ACC_FLOATS = TOKENS_LIMIT * GROUP_ROWS,
+    RUN_GROUPS = 8,    /* groups of one product of one token */
+    QUANTIZE_APART = 4 /* rows from which rounding is worth waking the threads */
+};
+
+/* Activations whose rounded rows exceed this are walked in chunks of K, strip by strip. */
+#define RESIDENT_BYTES (512 << 10)
+
+trueno_status packed_work_new(packed_work **out, trueno_pool *pool,
+                              const trueno_allocator *allocator, trueno_error *err)
+{
+    size_t n = (size_t)trueno_pool_threads(pool);
+    packed_work *work = trueno_allocate_zero(allocator, sizeof *work);
+
+    *out = NULL;
+    if (work == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for the products' description");
+    work->pool = pool;
+    work->allocator = allocator;
+    work->threads = trueno_allocate_zero(allocator, n * sizeof *work->threads);
+    if (work->threads == NULL) {
+        packed_work_free(work);
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu threads", n);
+    }
+    matmul_kernels_init(&work->kernels, trueno_cpu_flags());
+    *out = work;
+    return TRUENO_OK;
+}
+
+void packed_work_free(packed_work *work)
+{
+    if (work == NULL)
+        return;
+    trueno_release(work->allocator, work->memory, work->memory_bytes);
+    trueno_release(work->allocator, work->threads,
+                   (size_t)trueno_pool_threads(work->pool) * sizeof *work->threads);
+    trueno_release(work->allocator, work, sizeof *work);
+}
+
+size_t packed_work_bytes(const packed_work *work)
+{
+    return work->memory_bytes;
+}
+
+/* Takes `bytes` from the memory at *at, or only counts them while memory is NULL. */
+static void *take(uint8_t *memory, size_t *at, size_t bytes)
+{
+    void *p = memory == NULL ? NULL : memory + *at;
+
+    *at += (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    return p;
+}
+
+static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, uint8_t *memory)
+{
+    activations *a = &work->act;
+    size_t at = 0, tokens = TOKENS_LIMIT, blocks = ((size_t)cols + 63) / 64 * 2;
+
+    a->n_blocks = (int64_t)blocks;
+    a->x_cols = (cols + 15) / 16 * 16;
+    a->q = take(memory, &at, tokens * blocks * BLOCK_WEIGHTS);
+    a->scale = take(memory, &at, tokens * blocks * sizeof *a->scale);
+    for (size_t i = 0; i < 2; i++) {
+        a->sum[i] = take(memory, &at, tokens * blocks * (i + 1) * sizeof *a->sum[i]);
+        a->offset[i] = take(memory, &at, tokens * blocks * (i + 1) * sizeof *a->offset[i]);
+    }
+    a->x = take(memory, &at, tokens * (size_t)a->x_cols * sizeof *a->x);
+    for (int i = 0; i < trueno_pool_threads(work->pool); i++) {
+        packed_scratch *t = &work->threads[i];
+
+        t->stripe = take(memory, &at, STRIPE_BYTES);
+        t->acc = take(memory, &at, STRIP_GROUPS * ACC_FLOATS * sizeof *t->acc);
+        t->units = take(memory, &at, group_bytes);
+    }
+    return at;
+}
+
+trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes,
+                                  trueno_error *err)
+{
+    size_t bytes;
+
+    if (cols <= work->cols && group_bytes <= work->group_bytes)
+        return TRUENO_OK;
+    cols = cols > work->cols ? cols : work->cols;
+    group_bytes = group_bytes > work->group_bytes ? group_bytes : work->group_bytes;
+    bytes = lay_out(work, cols, group_bytes, NULL);
+    trueno_release(work->allocator, work->memory, work->memory_bytes);
+    work->memory_bytes = work->group_bytes = 0;
+    work->cols = 0;
+    work->memory = trueno_allocate(work->allocator, bytes, 4096);
+    if (work->memory == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY,
+                           "no memory for products of %lld columns: %zu bytes of scratch",
+                           (long long)cols, bytes);
+    work->memory_bytes = bytes;
+    work->cols = cols;
+    work->group_bytes = group_bytes;
+    lay_out(work, cols, group_bytes, work->memory);
+    return TRUENO_OK;
+}
+
+/* One product of at most TOKENS_LIMIT rows. */
+typedef struct product {
+    packed_work *work;
+    const packed_weight *w;
+    const float *bias, *x;
+    float *y;
+    activations act;
+    int64_t strip; /* groups that a thread handles together */
+    bool quantized, floats, add;
+} product;
+
+static void round_tokens(void *context, int64_t begin, int64_t end, int thread)
+{
+    const product *p = context;
+    const matmul_kernels *k = &p->work->kernels;
+
+    (void)thread;
+    for (int64_t t = begin; t < end; t++) {
+        const float *x = p->x + t * p->w->cols;
+        int64_t cols = t < p->act.n_tokens ? p->w->cols : 0; /* the rest of a panel: zeros */
+
+        if (p->quantized)
+            k->quantize(x, cols, &p->act, t);
+        if (p->floats)
+            k->spread(x, cols, &p->act, t);
+    }
+}
+
+/* y of rows [row, row + n) of token t from 16 sums. */
+static void store(const product *p, int64_t t, int64_t row, int64_t n, const float *sums)
+{
+    float *y = p->y + t * p->w->rows + row;
+
+    for (int64_t r = 0; r < n; r++) {
+        float v = p->bias == NULL ? sums[r] : sums[r] + p->bias[row + r];
+
+        y[r] = p->add ? v + y[r] : v;
+    }
+}
+
+static int64_t rows_of_group(const packed_segment *s, int64_t group)
+{
+    int64_t left = s->source.rows - group * GROUP_ROWS;
+
+    return left < GROUP_ROWS ? left : GROUP_ROWS;
+}
+
+/* Packed units of a group: where they lie, or rearranged now. */
+static const uint8_t *units_of(const product *p, const packed_segment *s, int64_t group,
+                               int64_t first, int64_t n, int thread)
+{
+    uint8_t *units = p->work->threads[thread].units;
+
+    if (s->groups != NULL)
+        return s->groups + (size_t)group * s->group_bytes +
+               (size_t)first * s->f->lines * LINE_BYTES;
+    packed_pack_units(&p->work->kernels, s, group, first, n, units);
+    return units;
+}
+
+/* One token, groups [begin, end) of a segment. */
+static void multiply_one(const product *p, const packed_segment *s, int64_t begin, int64_t end,
+                         one_fn one, int thread)
+{
+    float sums[RUN_GROUPS * GROUP_ROWS];
+    int64_t run = s->groups == NULL ? 1 : RUN_GROUPS;
+
+    for (int64_t g = begin; g < end; g += run) {
+        int64_t n = end - g < run ? end - g : run;
+
+        one(units_of(p, s, g, 0, s->n_units, thread), s->group_bytes, n, &p->act, sums);
+        for (int64_t i = 0; i < n; i++)
+            store(p, 0, s->first_row + (g + i) * GROUP_ROWS, rows_of_group(s, g + i),
+                  sums + i * GROUP_ROWS);
+    }
+}
+
+/* Units [first, first + n) of a group, times all tokens, into acc. */
+static void multiply_chunk(const product *p, const packed_segment *s, int64_t group, int64_t first,
+                           int64_t n, float *acc, int thread)
+{
+    const matmul_kernels *k = &p->work->kernels;
+    uint8_t *stripe = p->work->threads[thread].stripe;
+    int64_t steps = s->f->unit / BLOCK_WEIGHTS;
+
+    k->of[s->source.type].unpack(units_of(p, s, group, first, n, thread), n, stripe);
+    if (s->f->sub == 0)
+        k->tile_float((const float *)(const void *)stripe, first * s->f->unit, n * s->f->unit,
+                      &p->act, acc);
+    else
+        k->tile(s->f, stripe, first * steps, n * steps, &p->act, acc);
+}
+
+/* Many tokens, groups [begin, end) of a segment: unpack a chunk once, multiply every token by it.
+ */
+static void multiply_many(const product *p, const packed_segment *s, int64_t begin, int64_t end,
+                          int thread)
+{
+    int64_t chunk = (s->f->sub == 0 ? CHUNK_FLOAT : CHUNK) / s->f->unit;
+    int64_t acc_floats = p->act.n_panels * p->act.width * GROUP_ROWS;
+
+    for (int64_t first = 0; first < s->n_units; first += chunk) {
+        int64_t n = s->n_units - first < chunk ? s->n_units - first : chunk;
+
+        for (int64_t g = begin; g < end; g++) {
+            float *acc = p->work->threads[thread].acc + (g - begin) * acc_floats;
+
+            multiply_chunk(p, s, g, first, n, acc, thread);
+            if (first + n == s->n_units)
+                for (int64_t t = 0; t < p->act.n_tokens; t++)
+                    store(p, t, s->first_row + g * GROUP_ROWS, rows_of_group(s, g),
+                          acc + t * GROUP_ROWS);
+        }
+    }
+}
+
+/* Groups [begin, end), counted over all segments. */
+static void multiply_groups(void *context, int64_t begin, int64_t end, int thread)
+{
+    const product *p = context;
+    int64_t before = 0;
+
+    for (int i = 0; i < p->w->n_segments; i++) {
+        const packed_segment *s = &p->w->segments[i];
+        one_fn one = p->act.width == 1 ? p->work->kernels.of[s->source.type].one : NULL;
+        int64_t from = begin > before ? begin - before : 0, to = end - before;
+
+        if (to > s->n_groups)
+            to = s->n_groups;
+        if (from < to && one != NULL)
+            multiply_one(p, s, from, to, one, thread);
+        else
+            for (; from < to; from += p->strip)
+                multiply_many(p, s, from, to - from < p->strip ? to : from + p->strip, thread);
+        before += s->n_groups;
+    }
+}
+
+static int64_t groups_of(const packed_weight *w)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < w->n_segments; i++)
+        n += w->segments[i].n_groups;
+    return n;
+}
+
+static int64_t between(int64_t low, int64_t x, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static void multiply_tokens(product *p, int64_t n)
+{
+    trueno_pool *pool = p->work->pool;
+    activations *a = &p->act;
+    int64_t groups = groups_of(p->w), threads = trueno_pool_threads(pool), grain;
+
+    a->n_tokens = n;
+    a->width = n == 1 ? 1 : PANEL_TOKENS;
+    a->n_panels = (n + a->width - 1) / a->width;
+    if (n < QUANTIZE_APART)
+        round_tokens(p, 0, a->n_panels * a->width, 0);
+    else
+        trueno_pool_for(pool, a->n_panels * a->width, 4, round_tokens, p);
+    grain = between(1, groups / (threads * 8), STRIP_GROUPS);
+    p->strip = n * p->w->cols * 2 > RESIDENT_BYTES ? grain : 1;
+    trueno_pool_for(pool, groups, grain, multiply_groups, p);
+}
+
+void packed_matmul(packed_work *work, const packed_weight *w, const float *bias, const float *x,
+                   int64_t n, bool add, float *y)
+{
+    product p = {.work = work, .w = w, .bias = bias, .act = work->act, .add = add};
+
+    assert(n >= 1);
+    p.act.n_blocks = (w->cols + 63) / 64 * 2;
+    p.act.x_cols = (w->cols + 15) / 16 * 16;
+    for (int i = 0; i < w->n_segments; i++) {
+        p.quantized |= w->segments[i].f->sub != 0;
+        p.floats |= w->segments[i].f->sub == 0;
+    }
+    for (int64_t t = 0; t < n; t += TOKENS_LIMIT) {
+        p.x = x + t * w->cols;
+        p.y = y + t * w->rows;
+        multiply_tokens(&p, n - t < TOKENS_LIMIT ? n - t : TOKENS_LIMIT);
+    }
+}
