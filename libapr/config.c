@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define APR_FIELD(name, kind, least, most, gguf, hf, apr, required) \
-    {#name, APR_FIELD_##kind, offsetof(apr_config, name), least, most, {gguf, hf, apr}, required},
+#define APR_FIELD(name, kind, least, most, gguf, hf, apr, need)                  \
+    {#name,           APR_FIELD_##kind, offsetof(apr_config, name), least, most, \
+     {gguf, hf, apr}, APR_NEED_##need},
 
 static const apr_field FIELDS[] = {
 #include "config_fields.def"
@@ -138,7 +139,7 @@ static trueno_status read_field(apr_config *config, const apr_field *field,
             return TRUENO_OK;
         return store(config, field, &value, key, source->file, err);
     }
-    if (field->required && source->complete)
+    if (field->need == APR_NEED_REQUIRED && source->complete)
         return trueno_fail(err, TRUENO_FORMAT, "%s: required key %s is missing", source->file,
                            first);
     return TRUENO_OK;

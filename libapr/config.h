@@ -16,13 +16,16 @@ typedef enum apr_field_kind {
     APR_FIELD_SCALING
 } apr_field_kind;
 
+/* Whether a model must have a field: to run, to be described, or not at all. */
+typedef enum apr_field_need { APR_NEED_OPTIONAL, APR_NEED_SHOWN, APR_NEED_REQUIRED } apr_field_need;
+
 typedef struct apr_field {
     const char *name;
     apr_field_kind kind;
     size_t offset; /* in apr_config */
     double least, most;
     const char *keys[3]; /* by apr_config_column */
-    bool required;
+    apr_field_need need;
 } apr_field;
 
 /* Row `index` of config_fields.def, or NULL behind the last. */

@@ -15,6 +15,13 @@ typedef struct apr_source {
     const char *path; /* in the arena */
 } apr_source;
 
+/* What is known of the file's own checksums. */
+typedef enum apr_checksum {
+    APR_CHECKSUM_NONE,
+    APR_CHECKSUM_VALID,
+    APR_CHECKSUM_WRONG
+} apr_checksum;
+
 struct apr_model {
     apr_model_options options;
     trueno_arena arena; /* everything below that is not the files' own bytes */
@@ -22,6 +29,8 @@ struct apr_model {
     const char *format;
     apr_source *sources;
     size_t n_sources;
+
+    apr_checksum checksum;
 
     const apr_architecture *architecture; /* NULL: none of ours */
     apr_config config;

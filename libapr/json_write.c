@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON text: escapes, commas and shortest numbers. */
+#include "json_write.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void append(apr_json *j, const char *text, size_t length)
+{
+    if (j->failed)
+        return;
+    if (length > j->capacity - j->length) {
+        size_t capacity = (j->capacity < 1024 ? 1024 : j->capacity) * 2;
+        char *grown;
+
+        if (capacity - j->length < length)
+            capacity = j->length + length;
+        grown = trueno_allocate(j->allocator, capacity, 16);
+        if (grown == NULL) {
+            j->failed = true;
+            return;
+        }
+        if (j->length > 0)
+            memcpy(grown, j->text, j->length);
+        trueno_release(j->allocator, j->text, j->capacity);
+        j->text = grown;
+        j->capacity = capacity;
+    }
+    memcpy(j->text + j->length, text, length);
+    j->length += length;
+}
+
+static void begin_value(apr_json *j)
+{
+    if (j->comma)
+        append(j, ",", 1);
+    j->comma = true;
+}
+
+void apr_json_open(apr_json *j, char bracket)
+{
+    begin_value(j);
+    append(j, &bracket, 1);
+    j->comma = false;
+}
+
+void apr_json_close(apr_json *j, char bracket)
+{
+    append(j, &bracket, 1);
+    j->comma = true;
+}
+
+size_t apr_utf8_length(const char *text, size_t left)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    /* least second byte after E0 and F0, greatest after ED and F4: no overlong forms, surrogates */
+    unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+    if (length < 2)
+        return length;
+    if (s[0] > 0xf4 || length > left || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+/* The escape of an ASCII byte that needs one, into e; its length, 0 when the byte stands for
+ * itself. */
+static int escape(unsigned char c, char e[8])
+{
+    static const char SHORT[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+
+    for (size_t i = 0; i + 1 < sizeof SHORT; i += 2)
+        if (c == (unsigned char)SHORT[i])
+            return snprintf(e, 8, "\\%c", SHORT[i + 1]);
+    return c < 0x20 || c == 0x7f ? snprintf(e, 8, "\\u%04x", c) : 0;
+}
+
+void apr_json_text(apr_json *j, const char *text, size_t length)
+{
+    size_t done = 0, at = 0;
+
+    begin_value(j);
+    append(j, "\"", 1);
+    while (at < length) {
+        size_t step = apr_utf8_length(text + at, length - at);
+        char e[8];
+        int escaped = step == 1 ? escape((unsigned char)text[at], e) : 0;
+
+        if (step != 0 && escaped == 0) {
+            at += step;
+            continue;
+        }
+        append(j, text + done, at - done);
+        append(j, step == 0 ? "\xef\xbf\xbd" : e, step == 0 ? 3 : (size_t)escaped);
+        done = ++at;
+    }
+    append(j, text + done, at - done);
+    append(j, "\"", 1);
+}
+
+void apr_json_string(apr_json *j, const char *text)
+{
+    apr_json_text(j, text, strlen(text));
+}
+
+void apr_json_key(apr_json *j, const char *key)
+{
+    apr_json_string(j, key);
+    append(j, ":", 1);
+    j->comma = false;
+}
+
+void apr_json_raw(apr_json *j, const char *text, size_t length)
+{
+    begin_value(j);
+    append(j, text, length);
+}
+
+void apr_json_int(apr_json *j, int64_t value)
+{
+    char text[32];
+
+    apr_json_raw(j, text, (size_t)snprintf(text, sizeof text, "%" PRId64, value));
+}
+
+void apr_json_uint(apr_json *j, uint64_t value)
+{
+    char text[32];
+
+    apr_json_raw(j, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
+}
+
+/* A number's text must say that it is no integer: what reads 1 back as an integer would lose it. */
+static void raw_number(apr_json *j, char text[40])
+{
+    if (strpbrk(text, ".e") == NULL)
+        (void)strcat(text, ".0");
+    apr_json_raw(j, text, strlen(text));
+}
+
+void apr_json_float(apr_json *j, float value)
+{
+    char text[40];
+
+    if (!isfinite(value)) {
+        apr_json_null(j);
+        return;
+    }
+    for (int digits = 6; digits <= 9; digits++) {
+        (void)snprintf(text, sizeof text - 3, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    raw_number(j, text);
+}
+
+void apr_json_double(apr_json *j, double value)
+{
+    char text[40];
+
+    if (!isfinite(value)) {
+        apr_json_null(j);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text - 3, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    raw_number(j, text);
+}
+
+void apr_json_bool(apr_json *j, bool value)
+{
+    apr_json_raw(j, value ? "true" : "false", value ? 4 : 5);
+}
+
+void apr_json_null(apr_json *j)
+{
+    apr_json_raw(j, "null", 4);
+}
+
+void apr_json_drop(apr_json *j)
+{
+    trueno_release(j->allocator, j->text, j->capacity);
+    *j = (apr_json){.allocator = j->allocator};
+}
+
+trueno_status apr_json_finish(apr_json *j, const char *what, char **out, size_t *bytes,
+                              trueno_error *err)
+{
+    char *exact = j->failed ? NULL : trueno_allocate(j->allocator, j->length + 1, 16);
+
+    *out = exact;
+    *bytes = 0;
+    if (exact != NULL) {
+        memcpy(exact, j->text, j->length);
+        exact[j->length] = '\0';
+        *bytes = j->length;
+    }
+    apr_json_drop(j);
+    if (exact == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for the JSON text", what);
+    return TRUENO_OK;
+}
