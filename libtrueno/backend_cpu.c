@@ -8,7 +8,7 @@
 
 #include "attention_rows.h"
 #include "experts.h"
-#include "plain_weight.h"
+#include "packed.h"
 
 /*
  * Handing a loop to the threads costs a few microseconds, as long as one thread needs for about
@@ -19,7 +19,8 @@ enum { GRAIN_FLOATS = 16384 };
 typedef struct cpu_backend {
     host_backend host; /* first */
     const kernel_table *kernels;
-    host_buffer weight_rows, experts;
+    packed_work *work;
+    host_buffer experts;
     attention_scratch attention;
 } cpu_backend;
 
@@ -40,42 +41,58 @@ static void cpu_close(trueno_backend *be)
     const trueno_allocator *allocator = cpu->host.allocator;
 
     attention_scratch_free(&cpu->host, &cpu->attention);
-    trueno_release(allocator, cpu->weight_rows.data, cpu->weight_rows.bytes);
     trueno_release(allocator, cpu->experts.data, cpu->experts.bytes);
+    packed_work_free(cpu->work);
     host_finish(&cpu->host);
     trueno_release(allocator, cpu, sizeof *cpu);
 }
 
-static const plain_weight *plain_of(const trueno_weight *w)
+/* Weights of this backend are packed ones. */
+static const packed_weight *packed_of(const trueno_weight *w)
 {
-    return (const plain_weight *)w;
+    return (const packed_weight *)w;
 }
 
 static trueno_status cpu_weight_new(trueno_backend *be, const trueno_tensor *parts, int n_parts,
                                     unsigned uses, trueno_weight **out, trueno_error *err)
 {
-    plain_weight *w;
-    trueno_status status = plain_weight_new(&w, host_of(be), parts, n_parts, err);
+    host_backend *host = host_of(be);
+    packed_weight *w = NULL;
+    trueno_status status =
+        packed_new(&w, cpu_of(be)->work, parts, n_parts, host->keep_mapping, err);
 
-    (void)uses;
+    (void)uses; /* rows can be read from a packed weight too */
     *out = (trueno_weight *)w;
+    if (status == TRUENO_OK)
+        host->weight_bytes += packed_bytes(w);
     return status;
 }
 
 static void cpu_weight_free(trueno_backend *be, trueno_weight *w)
 {
-    plain_weight_free(host_of(be), (plain_weight *)w);
+    if (w != NULL)
+        host_of(be)->weight_bytes -= packed_bytes(packed_of(w));
+    packed_free((packed_weight *)w);
+}
+
+static void cpu_memory_use(const trueno_backend *be, trueno_memory_use *out)
+{
+    const cpu_backend *cpu = (const cpu_backend *)be;
+
+    *out = (trueno_memory_use){.weights = cpu->host.weight_bytes,
+                               .kv = cpu->host.kv_bytes,
+                               .activations =
+                                   cpu->host.activation_bytes + packed_work_bytes(cpu->work)};
 }
 
 static void cpu_matmul(trueno_backend *be, const trueno_weight *w, const float *bias,
                        const float *x, int32_t n, bool add, float *y)
 {
-    plain_weight_matmul(host_of(be), &cpu_of(be)->weight_rows, plain_of(w), bias, x, n, add, y);
+    packed_matmul(cpu_of(be)->work, packed_of(w), bias, x, n, add, y);
 }
 
 typedef struct embed_job {
-    const kernel_table *kernels;
-    const plain_weight *table;
+    const packed_weight *table;
     const int32_t *tokens;
     float factor, *x;
     int64_t width;
@@ -89,7 +106,7 @@ static void embed_rows(void *context, int64_t begin, int64_t end, int thread)
     for (int64_t i = begin; i < end; i++) {
         float *row = job->x + i * job->width;
 
-        plain_weight_row(job->table, job->tokens[i], row);
+        packed_row(job->table, job->tokens[i], row);
         if (job->factor != 1.0f)
             for (int64_t c = 0; c < job->width; c++)
                 row[c] *= job->factor;
@@ -99,8 +116,11 @@ static void embed_rows(void *context, int64_t begin, int64_t end, int thread)
 static void cpu_embed(trueno_backend *be, const trueno_weight *table, float factor, float *x)
 {
     host_backend *host = host_of(be);
-    embed_job job = {cpu_of(be)->kernels,  plain_of(table), host->rows->tokens, factor, x,
-                     plain_of(table)->cols};
+    embed_job job = {.table = packed_of(table),
+                     .tokens = host->rows->tokens,
+                     .factor = factor,
+                     .x = x,
+                     .width = packed_cols(packed_of(table))};
 
     trueno_pool_for(host->pool, host->rows->n_rows, grain_of(job.width), embed_rows, &job);
 }
@@ -269,8 +289,8 @@ static void cpu_experts(trueno_backend *be, const trueno_weight *const *gate_up,
                              .n = n,
                              .n_experts = n_experts,
                              .n_used = n_used,
-                             .cols = (int32_t)plain_of(gate_up[0])->cols,
-                             .ff = (int32_t)plain_of(down[0])->cols,
+                             .cols = (int32_t)packed_cols(packed_of(gate_up[0])),
+                             .ff = (int32_t)packed_cols(packed_of(down[0])),
                              .renormalize = renormalize,
                              .act = act};
 
@@ -289,6 +309,7 @@ static trueno_status cpu_argmax(trueno_backend *be, const float *logits, int32_t
 static void fill_table(trueno_backend *be)
 {
     be->close = cpu_close;
+    be->memory_use = cpu_memory_use;
     be->weight_new = cpu_weight_new;
     be->weight_free = cpu_weight_free;
     be->embed = cpu_embed;
@@ -317,8 +338,9 @@ trueno_status backend_cpu_open(trueno_backend **out, const trueno_backend_option
     *out = NULL;
     if (cpu == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for the CPU backend");
-    if ((status = host_init(&cpu->host, "cpu", options, err)) < 0) {
-        trueno_release(allocator, cpu, sizeof *cpu);
+    if ((status = host_init(&cpu->host, "cpu", options, err)) < 0 ||
+        (status = packed_work_new(&cpu->work, cpu->host.pool, allocator, err)) < 0) {
+        cpu_close(be);
         return status;
     }
     cpu->kernels = kernels_for(trueno_cpu_flags());
