@@ -76,38 +76,54 @@ static uint32_t dword_at(const uint8_t *p)
     return u;
 }
 
-/* Bit 4 i + b to bit 8 b + i: four fifth bits of neighbours to four bytes. */
-static uint32_t spread_bits(uint32_t x)
+/* Exchange the bits of x under `mask` with those `shift` above them. */
+static uint32_t swap_bits(uint32_t x, uint32_t mask, int shift)
 {
-    uint32_t y = 0;
+    uint32_t t = (x >> shift ^ x) & mask;
 
-    for (int bit = 0; bit < 32; bit++)
-        y |= (x >> bit & 1) << (8 * (bit % 4) + bit / 4);
-    return y;
+    return x ^ t ^ t << shift;
 }
 
-static void pack_line(const packed_piece *p, int i, const uint8_t *row, int r, uint8_t *line)
+/*
+ * Bit 4 i + b to bit 8 b + i: four fifth bits of neighbours to four bytes. The number of a bit,
+ * (i2 i1 i0 b1 b0), becomes (b1 b0 i2 i1 i0); each step exchanges two of its five digits.
+ */
+static uint32_t spread_bits(uint32_t x)
 {
-    uint32_t u;
+    x = swap_bits(x, 0x0000cccc, 14); /* digits 4 and 1 */
+    x = swap_bits(x, 0x00aa00aa, 7);  /* 3 and 0 */
+    x = swap_bits(x, 0x0c0c0c0c, 2);  /* 2 and 1 */
+    return swap_bits(x, 0x22222222, 1);
+}
 
-    switch ((piece_kind)p->kind) {
-    case PIECE_DWORDS:
-        memcpy(line + 4 * r, row + p->from + 4 * i, 4);
-        break;
-    case PIECE_BITS:
-        u = spread_bits(dword_at(row + p->from));
-        memcpy(line + 4 * r, &u, sizeof u);
-        break;
-    case PIECE_WORDS:
-        memcpy(line + 2 * r, row + p->from + 4 * i, 2);
-        memcpy(line + 32 + 2 * r, row + p->second + 4 * i, 2);
-        break;
-    case PIECE_WORD:
-        memcpy(line + 2 * r, row + p->from, 2);
-        memset(line + 32 + 2 * r, 0, 2);
-        break;
-    case PIECE_END:
-        break;
+/* Lines of one piece of a unit; rows are row_bytes apart. */
+static void pack_piece(const packed_piece *p, const uint8_t *rows, size_t row_bytes, uint8_t *out)
+{
+    for (int r = 0; r < GROUP_ROWS; r++, rows += row_bytes) {
+        uint32_t u;
+
+        switch ((piece_kind)p->kind) {
+        case PIECE_DWORDS:
+            for (int i = 0; i < p->count; i++)
+                memcpy(out + LINE_BYTES * i + 4 * r, rows + p->from + 4 * i, 4);
+            break;
+        case PIECE_BITS:
+            u = spread_bits(dword_at(rows + p->from));
+            memcpy(out + 4 * r, &u, sizeof u);
+            break;
+        case PIECE_WORDS:
+            for (int i = 0; i < p->count; i++) {
+                memcpy(out + LINE_BYTES * i + 2 * r, rows + p->from + 4 * i, 2);
+                memcpy(out + LINE_BYTES * i + 32 + 2 * r, rows + p->second + 4 * i, 2);
+            }
+            break;
+        case PIECE_WORD:
+            memcpy(out + 2 * r, rows + p->from, 2);
+            memset(out + 32 + 2 * r, 0, 2);
+            break;
+        case PIECE_END:
+            break;
+        }
     }
 }
 
@@ -115,10 +131,10 @@ static void pack_c(const packed_format *f, const uint8_t *rows, size_t row_bytes
                    size_t unit_bytes, uint8_t *out)
 {
     for (int64_t u = 0; u < n_units; u++, rows += unit_bytes)
-        for (const packed_piece *p = f->pieces; p->kind != PIECE_END; p++)
-            for (int i = 0; i < p->count; i++, out += LINE_BYTES)
-                for (int r = 0; r < GROUP_ROWS; r++)
-                    pack_line(p, i, rows + (size_t)r * row_bytes, r, out);
+        for (const packed_piece *p = f->pieces; p->kind != PIECE_END; p++) {
+            pack_piece(p, rows, row_bytes, out);
+            out += LINE_BYTES * p->count;
+        }
 }
 
 /* Integer sum of one sub-block for lane r. */
@@ -189,5 +205,12 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
                           .tile = tile_c,
                           .tile_float = tile_float_c};
     matmul_init_unpack_c(k);
+#if defined(__x86_64__)
+    if (flags & TRUENO_CPU_AVX2)
+        matmul_init_avx2(k);
+    if (flags & TRUENO_CPU_AVX512)
+        matmul_init_avx512(k);
+#else
     (void)flags;
+#endif
 }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matrix products for any vector width, included once a level after its vectors: types vu8, vu16,
+ * vu32, vi32 and vf of VBYTES bytes and the functions v_*. V_TOKENS and V_FLOAT_TOKENS divide
+ * PANEL_TOKENS: how many tokens' sums fit the registers.
+ */
+#ifndef KERNELS_MATMUL_VECTOR_H
+#define KERNELS_MATMUL_VECTOR_H
+
+#include "matmul_formats.h"
+
+enum {
+    V_PASSES = LINE_BYTES / VBYTES, /* passes over a line's lanes */
+    V_LANES = VBYTES / 4,
+    PREFETCH_BYTES = 4608, /* ahead of the unit in work: two units of Q4_K */
+    ONE_GROUPS = 4         /* groups of a float type whose chains of additions overlap */
+};
+
+INLINE unit_lanes lanes_of(const uint8_t *unit, int pass)
+{
+    return (unit_lanes){unit + VBYTES * pass, unit + VBYTES / 2 * pass};
+}
+
+/*
+ * A burst of prefetches a fixed distance ahead: the loads of a unit come too thinly spread between
+ * arithmetic for the hardware's own prefetcher. Groups lie one after another, so this also reaches
+ * the next group; past the end of the weight it is harmless.
+ */
+INLINE void prefetch_unit(const uint8_t *unit, int lines)
+{
+    for (int i = 0; i < lines; i++)
+        __builtin_prefetch(unit + PREFETCH_BYTES + LINE_BYTES * i, 0, 3);
+}
+
+/* sums += w . q over `lines` lines; two chains hide the latency of the dot product. */
+INLINE vi32 dot_lines(const vu8 *w, const int8_t *q, int lines, bool is_signed, vi32 start)
+{
+    vi32 even = start, odd = {0};
+
+    for (int i = 0; i < lines; i += 2) {
+        even = is_signed ? v_dot_signed(even, w[i], q + 4 * i) : v_dot(even, w[i], q + 4 * i);
+        odd = is_signed ? v_dot_signed(odd, w[i + 1], q + 4 * i + 4)
+                        : v_dot(odd, w[i + 1], q + 4 * i + 4);
+    }
+    return even + odd;
+}
+
+/* The start of an integer sum: what v_dot_signed() leaves too much. */
+INLINE vi32 sum_start(bool is_signed, int32_t offset)
+{
+    return is_signed && V_SIGNED_OFFSET ? v_broadcast_i32(offset) : (vi32){0};
+}
+
+typedef struct fold_input {
+    const int8_t *q;
+    const float *scale, *sum;
+    const int32_t *offset;
+} fold_input;
+
+/* One step of the fold along K for one token: the order that the scalar kernel fixes. */
+INLINE vf fold_step(vf acc, const vu8 w[BLOCK_LINES], const vf *scale, const vf *minimum, int subs,
+                    bool has_minimum, bool is_signed, fold_input a)
+{
+    int lines = BLOCK_LINES / subs;
+    vf activation = v_broadcast(*a.scale);
+
+    for (int i = 0; i < subs; i++) {
+        vi32 sum = dot_lines(w + i * lines, a.q + 4 * i * lines, lines, is_signed,
+                             sum_start(is_signed, a.offset[i]));
+
+        acc = v_fma(v_from_i32(sum) * scale[i], activation, acc);
+        if (has_minimum)
+            acc = v_fma(minimum[i], v_broadcast(a.sum[i]), acc);
+    }
+    return acc;
+}
+
+INLINE void store_line(uint8_t *to, vu8 x)
+{
+    *(vu8 *)(void *)to = x;
+}
+
+/* The two kernels of a type: its row of the format table as constants, its three functions. */
+#define TYPE_KERNELS(type, LINES, STEPS, SUBS, MINIMUM, SIGNED)                                   \
+    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)                \
+    {                                                                                             \
+        enum { STEP_LINES = BLOCK_LINES + (SUBS) * ((MINIMUM) ? 2 : 1) };                         \
+        uint8_t *restrict to = stripe;                                                            \
+                                                                                                  \
+        for (int64_t n = 0; n < n_units; n++, units += LINE_BYTES * (LINES)) {                    \
+            prefetch_unit(units, LINES);                                                          \
+            for (int pass = 0; pass < V_PASSES; pass++) {                                         \
+                unit_lanes u = lanes_of(units, pass);                                             \
+                unit_state s;                                                                     \
+                                                                                                  \
+                begin_##type(u, &s);                                                              \
+                _Pragma("GCC unroll 8") for (int j = 0; j < (STEPS); j++)                         \
+                {                                                                                 \
+                    uint8_t *step = to + LINE_BYTES * STEP_LINES * j + VBYTES * pass;             \
+                    vu8 w[BLOCK_LINES];                                                           \
+                    vf scale[2], minimum[2];                                                      \
+                                                                                                  \
+                    quants_##type(u, &s, j, w);                                                   \
+                    scales_##type(u, &s, j, scale, minimum);                                      \
+                    for (int i = 0; i < BLOCK_LINES; i++)                                         \
+                        store_line(step + LINE_BYTES * i, w[i]);                                  \
+                    for (int i = 0; i < (SUBS); i++) {                                            \
+                        store_line(step + LINE_BYTES * (BLOCK_LINES + i), (vu8)scale[i]);         \
+                        if (MINIMUM)                                                              \
+                            store_line(step + LINE_BYTES * (BLOCK_LINES + (SUBS) + i),            \
+                                       (vu8)minimum[i]);                                          \
+                    }                                                                             \
+                }                                                                                 \
+            }                                                                                     \
+            to += LINE_BYTES * STEP_LINES * (STEPS);                                              \
+        }                                                                                         \
+    }                                                                                             \
+                                                                                                  \
+    static void one_group_##type(const uint8_t *units, int64_t n_units, const activations *a,     \
+                                 float *out)                                                      \
+    {                                                                                             \
+        vf acc[V_PASSES] = {{0}};                                                                 \
+        fold_input in = {a->q, a->scale, a->sum[(SUBS)-1], a->offset[(SUBS)-1]};                  \
+                                                                                                  \
+        for (int64_t n = 0; n < n_units; n++, units += LINE_BYTES * (LINES)) {                    \
+            prefetch_unit(units, LINES);                                                          \
+            for (int pass = 0; pass < V_PASSES; pass++) {                                         \
+                unit_lanes u = lanes_of(units, pass);                                             \
+                unit_state s;                                                                     \
+                                                                                                  \
+                begin_##type(u, &s);                                                              \
+                _Pragma("GCC unroll 8") for (int j = 0; j < (STEPS); j++)                         \
+                {                                                                                 \
+                    fold_input at = {in.q + BLOCK_WEIGHTS * j, in.scale + j, in.sum + (SUBS)*j,   \
+                                     in.offset + (SUBS)*j};                                       \
+                    vu8 w[BLOCK_LINES];                                                           \
+                    vf scale[2], minimum[2];                                                      \
+                                                                                                  \
+                    quants_##type(u, &s, j, w);                                                   \
+                    scales_##type(u, &s, j, scale, minimum);                                      \
+                    acc[pass] =                                                                   \
+                        fold_step(acc[pass], w, scale, minimum, SUBS, MINIMUM, SIGNED, at);       \
+                }                                                                                 \
+            }                                                                                     \
+            in.q += BLOCK_WEIGHTS * (STEPS);                                                      \
+            in.scale += (STEPS);                                                                  \
+            in.sum += (SUBS) * (STEPS);                                                           \
+            in.offset += (SUBS) * (STEPS);                                                        \
+        }                                                                                         \
+        for (int pass = 0; pass < V_PASSES; pass++)                                               \
+            v_store(out + V_LANES * pass, acc[pass]);                                             \
+    }                                                                                             \
+                                                                                                  \
+    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,           \
+                           const activations *a, float *out)                                      \
+    {                                                                                             \
+        int64_t n_units = (int64_t)(group_bytes / (LINE_BYTES * (LINES)));                        \
+                                                                                                  \
+        for (int64_t g = 0; g < n_groups; g++)                                                    \
+            one_group_##type(groups + (size_t)g * group_bytes, n_units, a, out + GROUP_ROWS * g); \
+    }
+
+/*   type    lines steps subs minimum signed */
+TYPE_KERNELS(q4_0, 9, 2, 1, false, true)
+TYPE_KERNELS(q4_1, 5, 1, 1, true, false)
+TYPE_KERNELS(q5_0, 11, 2, 1, false, true)
+TYPE_KERNELS(q5_1, 6, 1, 1, true, false)
+TYPE_KERNELS(q8_0, 17, 2, 1, false, true)
+TYPE_KERNELS(q2_k, 21, 8, 2, true, false)
+TYPE_KERNELS(q3_k, 28, 8, 2, false, true)
+TYPE_KERNELS(q4_k, 36, 8, 1, true, false)
+TYPE_KERNELS(q5_k, 44, 8, 1, true, false)
+TYPE_KERNELS(q6_k, 53, 8, 2, false, true)
+TYPE_KERNELS(iq4_nl, 9, 2, 1, false, true)
+TYPE_KERNELS(iq4_xs, 34, 8, 1, false, true)
+
+/* V_TOKENS tokens of a panel, one pass of lanes. */
+INLINE void tile_tokens(const uint8_t *stripe, int64_t n, fold_input a, int w, int subs,
+                        bool has_minimum, bool is_signed, bool fresh, float *acc)
+{
+    const int lines = BLOCK_LINES / subs;
+    vf sums[V_TOKENS];
+
+    for (int t = 0; t < V_TOKENS; t++)
+        sums[t] = fresh ? (vf){0} : v_load(acc + GROUP_ROWS * t);
+    for (int64_t b = 0; b < n; b++) {
+        for (int i = 0; i < subs; i++) {
+            const uint8_t *lines_of_scales = stripe + LINE_BYTES * BLOCK_LINES;
+            vf scale = *(const vf *)(const void *)(lines_of_scales + LINE_BYTES * i);
+            vf minimum =
+                has_minimum ? *(const vf *)(const void *)(lines_of_scales + LINE_BYTES * (subs + i))
+                            : (vf){0};
+            vi32 dots[V_TOKENS];
+
+            for (int t = 0; t < V_TOKENS; t++)
+                dots[t] = sum_start(is_signed, a.offset[i * w + t]);
+            for (int k = 0; k < lines; k++) {
+                vu8 x = *(const vu8 *)(const void *)(stripe + LINE_BYTES * (i * lines + k));
+
+                x = is_signed ? v_signed_ready(x) : x;
+                for (int t = 0; t < V_TOKENS; t++) {
+                    const int8_t *q = a.q + BLOCK_WEIGHTS * t + 4 * (i * lines + k);
+
+                    dots[t] = is_signed ? v_dot_ready(dots[t], x, q) : v_dot(dots[t], x, q);
+                }
+            }
+            for (int t = 0; t < V_TOKENS; t++) {
+                sums[t] = v_fma(v_from_i32(dots[t]) * scale, v_broadcast(a.scale[t]), sums[t]);
+                if (has_minimum)
+                    sums[t] = v_fma(minimum, v_broadcast(a.sum[i * w + t]), sums[t]);
+            }
+        }
+        stripe += LINE_BYTES * (BLOCK_LINES + subs * (has_minimum ? 2 : 1));
+        a.q += BLOCK_WEIGHTS * w;
+        a.scale += w;
+        a.sum += subs * w;
+        a.offset += subs * w;
+    }
+    for (int t = 0; t < V_TOKENS; t++)
+        v_store(acc + GROUP_ROWS * t, sums[t]);
+}
+
+INLINE void tile_panels(const uint8_t *stripe, int64_t first, int64_t n, const activations *a,
+                        int subs, bool has_minimum, float *acc)
+{
+    const int w = PANEL_TOKENS;
+
+    for (int64_t p = 0; p < a->n_panels; p++) {
+        int64_t at = (p * a->n_blocks + first) * w;
+
+        for (int t = 0; t < w; t += V_TOKENS)
+            for (int pass = 0; pass < V_PASSES; pass++) {
+                fold_input in = {a->q + BLOCK_WEIGHTS * (at + t), a->scale + at + t,
+                                 a->sum[subs - 1] + at * subs + t,
+                                 a->offset[subs - 1] + at * subs + t};
+
+                tile_tokens(stripe + VBYTES * pass, n, in, w, subs, has_minimum, !has_minimum,
+                            first == 0, acc + GROUP_ROWS * (p * w + t) + V_LANES * pass);
+            }
+    }
+}
+
+/* Types with a minimum have unsigned quants, the others signed ones. */
+static void tile(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                 const activations *a, float *acc)
+{
+    assert(a->width == PANEL_TOKENS && f->minimum != f->is_signed);
+    if (f->sub == 32 && f->minimum)
+        tile_panels(stripe, first, n, a, 1, true, acc);
+    else if (f->sub == 32)
+        tile_panels(stripe, first, n, a, 1, false, acc);
+    else if (f->minimum)
+        tile_panels(stripe, first, n, a, 2, true, acc);
+    else
+        tile_panels(stripe, first, n, a, 2, false, acc);
+}
+
+INLINE vf weight_f32(const uint8_t *group, int64_t k, int pass)
+{
+    return v_load((const float *)(const void *)group + GROUP_ROWS * k + V_LANES * pass);
+}
+
+INLINE vf weight_f16(const uint8_t *group, int64_t k, int pass)
+{
+    return v_halves(group + 2 * (GROUP_ROWS * k + V_LANES * pass));
+}
+
+INLINE vf weight_bf16(const uint8_t *group, int64_t k, int pass)
+{
+    return (vf)(v_words(group + 2 * (GROUP_ROWS * k + V_LANES * pass)) << 16);
+}
+
+/* ONE_GROUPS chains of additions at a time; the last few groups are done with fewer. */
+#define FLOAT_KERNELS(type, BYTES)                                                            \
+    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)            \
+    {                                                                                         \
+        float *to = stripe;                                                                   \
+                                                                                              \
+        for (int64_t k = 0; k < 16 * n_units; k++)                                            \
+            for (int pass = 0; pass < V_PASSES; pass++)                                       \
+                v_store(to + GROUP_ROWS * k + V_LANES * pass, weight_##type(units, k, pass)); \
+    }                                                                                         \
+                                                                                              \
+    INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,           \
+                              const activations *a, float *out)                               \
+    {                                                                                         \
+        vf acc[ONE_GROUPS * V_PASSES] = {{0}};                                                \
+                                                                                              \
+        for (int64_t k = 0; k < a->x_cols; k++) {                                             \
+            vf x = v_broadcast(a->x[k]);                                                      \
+                                                                                              \
+            for (int i = 0; i < count * V_PASSES; i++) {                                      \
+                const uint8_t *group = groups + (size_t)(i / V_PASSES) * group_bytes;         \
+                                                                                              \
+                if (i % V_PASSES == 0 && (BYTES)*k % 4 == 0)                                  \
+                    __builtin_prefetch(group + GROUP_ROWS * (BYTES)*k + 2048, 0, 3);          \
+                acc[i] = v_fma(weight_##type(group, k, i % V_PASSES), x, acc[i]);             \
+            }                                                                                 \
+        }                                                                                     \
+        for (int i = 0; i < count * V_PASSES; i++)                                            \
+            v_store(out + V_LANES * i, acc[i]);                                               \
+    }                                                                                         \
+                                                                                              \
+    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,       \
+                           const activations *a, float *out)                                  \
+    {                                                                                         \
+        int64_t g = 0;                                                                        \
+                                                                                              \
+        for (; g + ONE_GROUPS <= n_groups; g += ONE_GROUPS)                                   \
+            groups_##type(groups + (size_t)g * group_bytes, group_bytes, ONE_GROUPS, a,       \
+                          out + GROUP_ROWS * g);                                              \
+        for (; g < n_groups; g++)                                                             \
+            groups_##type(groups + (size_t)g * group_bytes, group_bytes, 1, a,                \
+                          out + GROUP_ROWS * g);                                              \
+    }
+
+FLOAT_KERNELS(f32, 4)
+FLOAT_KERNELS(f16, 2)
+FLOAT_KERNELS(bf16, 2)
+
+static void tile_float(const float *stripe, int64_t first, int64_t n, const activations *a,
+                       float *acc)
+{
+    const int w = PANEL_TOKENS;
+
+    assert(a->width == w);
+    for (int64_t p = 0; p < a->n_panels; p++)
+        for (int at = 0; at < w * V_PASSES; at += V_FLOAT_TOKENS) {
+            int pass = at / w, token = at % w;
+            const float *x = a->x + (p * a->x_cols + first) * w + token;
+            float *to = acc + GROUP_ROWS * (p * w + token) + V_LANES * pass;
+            vf sums[V_FLOAT_TOKENS];
+
+            for (int t = 0; t < V_FLOAT_TOKENS; t++)
+                sums[t] = first == 0 ? (vf){0} : v_load(to + GROUP_ROWS * t);
+            for (int64_t k = 0; k < n; k++) {
+                vf weight = v_load(stripe + GROUP_ROWS * k + V_LANES * pass);
+
+                for (int t = 0; t < V_FLOAT_TOKENS; t++)
+                    sums[t] = v_fma(weight, v_broadcast(x[w * k + t]), sums[t]);
+            }
+            for (int t = 0; t < V_FLOAT_TOKENS; t++)
+                v_store(to + GROUP_ROWS * t, sums[t]);
+        }
+}
+
+static void quantize_zero(const activations *a, int64_t at, int64_t w, int64_t t)
+{
+    memset(a->q + (at * w + t) * BLOCK_WEIGHTS, 0, BLOCK_WEIGHTS);
+    a->scale[at * w + t] = a->sum[0][at * w + t] = 0;
+    a->offset[0][at * w + t] = 0;
+    for (int i = 0; i < 2; i++) {
+        a->sum[1][(2 * at + i) * w + t] = 0;
+        a->offset[1][(2 * at + i) * w + t] = 0;
+    }
+}
+
+/* As quantize_c(); bit patterns of magnitudes order as the magnitudes do, NaN above infinity. */
+static void quantize(const float *x, int64_t cols, const activations *a, int64_t token)
+{
+    enum { VECTORS = BLOCK_WEIGHTS / V_LANES, PER_SUB = VECTORS / 2 };
+    int64_t w = a->width, panel = token / w, t = token % w;
+
+    assert(cols % BLOCK_WEIGHTS == 0);
+    for (int64_t b = 0; b < a->n_blocks; b++) {
+        int64_t at = panel * a->n_blocks + b;
+        vu32 largest = {0};
+        vi32 sums[2] = {{0}, {0}};
+        uint32_t bits;
+        float amax, scale, inverse;
+        int32_t sum[2];
+
+        if (b * BLOCK_WEIGHTS >= cols) {
+            quantize_zero(a, at, w, t);
+            continue;
+        }
+        for (int i = 0; i < VECTORS; i++)
+            largest =
+                v_max_u32(largest, (vu32)v_load(x + b * BLOCK_WEIGHTS + V_LANES * i) & 0x7fffffffu);
+        bits = v_reduce_max_u32(largest);
+        memcpy(&amax, &bits, sizeof amax);
+        if (amax < 1e-30f) {
+            quantize_zero(a, at, w, t);
+            continue;
+        }
+        scale = bits < 0x7f800000u ? amax / 127.0f : NAN;
+        inverse = bits < 0x7f800000u ? 127.0f / amax : 0;
+        for (int i = 0; i < VECTORS; i++) {
+            vf v = v_load(x + b * BLOCK_WEIGHTS + V_LANES * i) * inverse;
+            vi32 q = bits < 0x7f800000u ? v_round(v) : (vi32){0};
+
+            sums[i / PER_SUB] += q;
+            v_store_i8(a->q + (at * w + t) * BLOCK_WEIGHTS + V_LANES * i, q);
+        }
+        sum[0] = v_reduce_add(sums[0]);
+        sum[1] = v_reduce_add(sums[1]);
+        a->scale[at * w + t] = scale;
+        a->sum[0][at * w + t] = scale * (float)(sum[0] + sum[1]);
+        a->offset[0][at * w + t] = -128 * (sum[0] + sum[1]);
+        for (int i = 0; i < 2; i++) {
+            a->sum[1][(2 * at + i) * w + t] = scale * (float)sum[i];
+            a->offset[1][(2 * at + i) * w + t] = -128 * sum[i];
+        }
+    }
+}
+
+#define SET_TYPE(k, label, suffix) \
+    (k)->of[TRUENO_##label].unpack = unpack_##suffix, (k)->of[TRUENO_##label].one = one_##suffix
+
+static void set_kernels(matmul_kernels *k)
+{
+    k->quantize = quantize;
+    k->tile = tile;
+    k->tile_float = tile_float;
+    SET_TYPE(k, F32, f32);
+    SET_TYPE(k, F16, f16);
+    SET_TYPE(k, BF16, bf16);
+    SET_TYPE(k, Q4_0, q4_0);
+    SET_TYPE(k, Q4_1, q4_1);
+    SET_TYPE(k, Q5_0, q5_0);
+    SET_TYPE(k, Q5_1, q5_1);
+    SET_TYPE(k, Q8_0, q8_0);
+    SET_TYPE(k, Q2_K, q2_k);
+    SET_TYPE(k, Q3_K, q3_k);
+    SET_TYPE(k, Q4_K, q4_k);
+    SET_TYPE(k, Q5_K, q5_k);
+    SET_TYPE(k, Q6_K, q6_k);
+    SET_TYPE(k, IQ4_NL, iq4_nl);
+    SET_TYPE(k, IQ4_XS, iq4_xs);
+}
+
+#endif
