@@ -3,8 +3,18 @@
 #define FIT_FUNCTIONS fit_functions_c
 #include "fit_level.h"
 
+#include <trueno/cpu.h>
+
 const fit_functions *fit_choose(void)
 {
+#if defined(__x86_64__)
+    const uint32_t flags = trueno_cpu_flags();
+
+    if ((flags & TRUENO_CPU_AVX512) != 0)
+        return &fit_functions_avx512;
+    if ((flags & TRUENO_CPU_AVX2) != 0)
+        return &fit_functions_avx2;
+#endif
     return &fit_functions_c;
 }
 

@@ -22,14 +22,18 @@ typedef struct affine_sums {
     vf sw, sx, sq, sqq, sqx;
 } affine_sums;
 
-/* A choice for every group: w = d scale q - dmin min, and the quants it rounds to, as sums. */
+/* A choice for the groups of one part: scale and min are whole numbers. */
 typedef struct affine_choice {
-    vf scale, min; /* whole numbers */
-    vf d, dmin;    /* of the super-block, in its unit */
-    affine_sums sums;
-    vf error; /* squared, less sum w x x */
-    uint16_t half_d[LANES], half_dmin[LANES];
+    vf scale, min;
+    affine_sums sums; /* of the quants that w = d scale q - dmin min rounds to */
+    vf error;         /* squared, less sum w x x */
 } affine_choice;
+
+/* The factors of each group's super-block, in units and as halves. */
+typedef struct affine_factors {
+    group_values d, dmin;
+    uint16_t half_d[FIT_GROUPS], half_dmin[FIT_GROUPS];
+} affine_factors;
 
 LANE_FN vf affine_quant(vf x, vf inverse, vf m, vf top)
 {
@@ -37,16 +41,18 @@ LANE_FN vf affine_quant(vf x, vf inverse, vf m, vf top)
 }
 
 /* Round to q = (x + m) * inverse and take the sums. */
-LANE_FN void affine_round(int n, const group_lanes *g, vf inverse, vf m, vf top, affine_sums *s)
+LANE_FN void affine_round(int n, const group_lanes *g, int part, vf inverse, vf m, vf top,
+                          affine_sums *s)
 {
     vf sq = {0}, sqq = {0}, sqx = {0};
 
     for (int j = 0; j < n; j++) {
-        vf q = affine_quant(g->x[j], inverse, m, top), wq = g->w[j] * q;
+        vf x = g->x[j].part[part], q = affine_quant(x, inverse, m, top);
+        vf wq = g->w[j].part[part] * q;
 
         sq += wq;
         sqq += wq * q;
-        sqx += wq * g->x[j];
+        sqx += wq * x;
     }
     s->sq = sq;
     s->sqq = sqq;
@@ -72,33 +78,40 @@ LANE_FN vf affine_solve(const affine_sums *s, bool any_sign, vf *d, vf *m)
     return vf_select(slope < 0, vf_all(-1), slope * s->sqx - min * s->sx);
 }
 
-/* Round with `inverse` and *best's offset m; keep the least-squares pair where it gains more. */
-LANE_FN void affine_try(int n, const group_lanes *g, const fit_shape *shape, vf inverse, vf m,
-                        affine_sums *s, vf best[3])
+typedef struct affine_pair {
+    vf d, m, gain;
+} affine_pair;
+
+/* Round to q = (x + m) * inverse; keep the least-squares pair where it gains more than *best. */
+LANE_FN void affine_try(int n, const fit_shape *shape, const group_lanes *g, int part, vf inverse,
+                        vf m, affine_sums *s, affine_pair *best)
 {
-    vf pair[2], gain;
+    affine_pair new;
     vi better;
 
-    affine_round(n, g, inverse, m, vf_all((float)shape->levels), s);
-    gain = affine_solve(s, shape->per_super == 1, &pair[0], &pair[1]);
-    better = gain > best[2];
-    best[0] = vf_select(better, pair[0], best[0]);
-    best[1] = vf_select(better, pair[1], best[1]);
-    best[2] = vf_select(better, gain, best[2]);
+    affine_round(n, g, part, inverse, m, vf_all((float)shape->levels), s);
+    new.gain = affine_solve(s, shape->per_super == 1, &new.d, &new.m);
+    better = new.gain > best->gain;
+    best->d = vf_select(better, new.d, best->d);
+    best->m = vf_select(better, new.m, best->m);
+    best->gain = vf_select(better, new.gain, best->gain);
 }
 
 /* Each group's own real d and m. */
-LANE_FN void affine_search(int n, const fit_shape *shape, const group_lanes *g, affine_sums *s,
-                           vf *d, vf *m)
+LANE_FN affine_pair affine_search(int n, const fit_shape *shape, const group_lanes *g, int part,
+                                  affine_sums *s)
 {
-    vf low = g->x[0], high = g->x[0], range, best[3] = {{0}, {0}, vf_all(-1)};
+    vf low = g->x[0].part[part], high = low, range;
+    affine_pair best = {{0}, {0}, vf_all(-1)};
 
     s->sw = s->sx = (vf){0};
     for (int j = 0; j < n; j++) {
-        low = vf_min(g->x[j], low);
-        high = vf_max(g->x[j], high);
-        s->sw += g->w[j];
-        s->sx += g->w[j] * g->x[j];
+        vf x = g->x[j].part[part];
+
+        low = vf_min(x, low);
+        high = vf_max(x, high);
+        s->sw += g->w[j].part[part];
+        s->sx += g->w[j].part[part] * x;
     }
     if (shape->per_super > 1) /* minima are unsigned */
         low = vf_min(low, (vf){0});
@@ -106,12 +119,11 @@ LANE_FN void affine_search(int n, const fit_shape *shape, const group_lanes *g, 
     for (int step = 0; step < AFFINE_STEPS; step++) {
         float reach = (float)shape->levels - 1.0f + 2.0f / AFFINE_STEPS * (float)step;
 
-        affine_try(n, g, shape, vf_ratio(vf_all(reach), range), -low, s, best);
+        affine_try(n, shape, g, part, vf_ratio(vf_all(reach), range), -low, s, &best);
     }
     for (int step = 0; step < AFFINE_REFINES; step++)
-        affine_try(n, g, shape, vf_ratio(vf_all(1), best[0]), best[1], s, best);
-    *d = best[0];
-    *m = best[1];
+        affine_try(n, shape, g, part, vf_ratio(vf_all(1), best.d), best.m, s, &best);
+    return best;
 }
 
 LANE_FN vf affine_error(const affine_sums *s, vf d, vf m)
@@ -123,88 +135,146 @@ LANE_FN void affine_select(vi mask, const affine_choice *from, affine_choice *to
 {
     to->scale = vf_select(mask, from->scale, to->scale);
     to->min = vf_select(mask, from->min, to->min);
-    to->d = vf_select(mask, from->d, to->d);
-    to->dmin = vf_select(mask, from->dmin, to->dmin);
     to->sums.sq = vf_select(mask, from->sums.sq, to->sums.sq);
     to->sums.sqq = vf_select(mask, from->sums.sqq, to->sums.sqq);
     to->sums.sqx = vf_select(mask, from->sums.sqx, to->sums.sqx);
     to->error = vf_select(mask, from->error, to->error);
-    for (int i = 0; i < LANES; i++) {
-        to->half_d[i] = mask[i] ? from->half_d[i] : to->half_d[i];
-        to->half_dmin[i] = mask[i] ? from->half_dmin[i] : to->half_dmin[i];
-    }
 }
 
-/* Integer scales near d and m for the factors in *c: of three scales, each with the minimum that
- * suits its rounding best, the one of least error. */
-LANE_FN void affine_integers(int n, const fit_shape *shape, const group_lanes *g, vf d, vf m,
-                             affine_choice *c)
+/* Integer scales near d and m for the factors f: of three scales, each with the minimum that suits
+ * its rounding best, the one of least error. */
+LANE_FN void affine_integers(int n, const fit_shape *shape, const group_lanes *g, int part,
+                             const affine_factors *f, vf d, vf m, affine_choice *c)
 {
     const vf top = vf_all((float)shape->scales), levels = vf_all((float)shape->levels);
-    const vf near = vf_round(vf_clamp(vf_ratio(d, c->d), (vf){0}, top));
-    const vf min = vf_round(vf_clamp(vf_ratio(m, c->dmin), (vf){0}, top));
+    const vf unit_d = f->d.part[part], unit_m = f->dmin.part[part];
+    const vf near = vf_round(vf_clamp(vf_ratio(d, unit_d), (vf){0}, top));
+    const vf min = vf_round(vf_clamp(vf_ratio(m, unit_m), (vf){0}, top));
     affine_choice trial = *c;
 
     c->error = vf_all(FLT_MAX);
     for (int k = -1; k <= 1; k++) {
-        vf scale = vf_clamp(near + (float)k, (vf){0}, top), slope = c->d * scale, wanted;
+        vf slope, wanted;
 
-        affine_round(n, g, vf_ratio(vf_all(1), slope), c->dmin * min, levels, &trial.sums);
+        trial.scale = vf_clamp(near + (float)k, (vf){0}, top);
+        slope = unit_d * trial.scale;
+        affine_round(n, g, part, vf_ratio(vf_all(1), slope), unit_m * min, levels, &trial.sums);
         wanted = vf_ratio(slope * trial.sums.sq - trial.sums.sx, trial.sums.sw);
-        trial.scale = scale;
-        trial.min = vf_round(vf_clamp(vf_ratio(wanted, c->dmin), (vf){0}, top));
-        trial.error = affine_error(&trial.sums, slope, c->dmin * trial.min);
+        trial.min = vf_round(vf_clamp(vf_ratio(wanted, unit_m), (vf){0}, top));
+        trial.error = affine_error(&trial.sums, slope, unit_m * trial.min);
         affine_select(trial.error < c->error, &trial, c);
     }
 }
 
 /* Both factors of each super-block by least squares over its groups, scales and quants given. */
-LANE_FN void affine_factors(const fit_shape *shape, const group_lanes *g, affine_choice *c)
+LANE_FN void affine_refit(const fit_shape *shape, const group_lanes *g, const affine_choice *c,
+                          affine_factors *f)
 {
-    const int per = shape->per_super;
-    const affine_sums *s = &c->sums;
-    vf dd = super_sum(per, c->scale * c->scale * s->sqq),
-       dm = super_sum(per, c->scale * c->min * s->sq);
-    vf mm = super_sum(per, c->min * c->min * s->sw), dx = super_sum(per, c->scale * s->sqx);
-    vf mx = super_sum(per, c->min * s->sx), det = dd * mm - dm * dm;
-    vi firm = det > 1e-4f * dd * mm; /* else the two are nearly the same direction */
+    group_values dd, dm, mm, dx, mx;
 
-    c->d = vf_select(firm, vf_ratio(dx * mm - mx * dm, det), vf_ratio(dx + c->dmin * dm, dd));
-    c->dmin = vf_select(firm, vf_ratio(dx * dm - mx * dd, det), c->dmin);
-    c->d = half_factor(c->d, g->unit, c->half_d);
-    c->dmin = half_factor(c->dmin, g->unit, c->half_dmin);
+    for (int part = 0; part < PARTS; part++) {
+        const affine_choice *p = &c[part];
+
+        dd.part[part] = p->scale * p->scale * p->sums.sqq;
+        dm.part[part] = p->scale * p->min * p->sums.sq;
+        mm.part[part] = p->min * p->min * p->sums.sw;
+        dx.part[part] = p->scale * p->sums.sqx;
+        mx.part[part] = p->min * p->sums.sx;
+    }
+    super_sum(shape->per_super, &dd);
+    super_sum(shape->per_super, &dm);
+    super_sum(shape->per_super, &mm);
+    super_sum(shape->per_super, &dx);
+    super_sum(shape->per_super, &mx);
+    for (int part = 0; part < PARTS; part++) {
+        vf a = dd.part[part], b = dm.part[part], e = mm.part[part], u = dx.part[part];
+        vf v = mx.part[part], det = a * e - b * b, old = f->dmin.part[part];
+        vi firm = det > 1e-4f * a * e; /* else the two are nearly the same direction */
+
+        f->d.part[part] = vf_select(firm, vf_ratio(u * e - v * b, det), vf_ratio(u + old * b, a));
+        f->dmin.part[part] = vf_select(firm, vf_ratio(u * b - v * a, det), old);
+    }
+    half_factors(g, &f->d, f->half_d);
+    half_factors(g, &f->dmin, f->half_dmin);
+}
+
+/* Which super-blocks the new choice improves: they replace those of the best. */
+LANE_FN void affine_keep(const fit_shape *shape, const affine_choice *c, const affine_factors *f,
+                         affine_choice *best, affine_factors *best_f)
+{
+    group_values now, before;
+
+    for (int part = 0; part < PARTS; part++) {
+        now.part[part] = c[part].error;
+        before.part[part] = best[part].error;
+    }
+    super_sum(shape->per_super, &now);
+    super_sum(shape->per_super, &before);
+    for (int part = 0; part < PARTS; part++) {
+        vi better = now.part[part] < before.part[part];
+
+        affine_select(better, &c[part], &best[part]);
+        best_f->d.part[part] = vf_select(better, f->d.part[part], best_f->d.part[part]);
+        best_f->dmin.part[part] = vf_select(better, f->dmin.part[part], best_f->dmin.part[part]);
+    }
+    for (int i = 0; i < FIT_GROUPS; i++) {
+        if (now.lane[i] < before.lane[i]) {
+            best_f->half_d[i] = f->half_d[i];
+            best_f->half_dmin[i] = f->half_dmin[i];
+        }
+    }
+}
+
+LANE_FN void affine_store(int n, const fit_shape *shape, const group_lanes *g,
+                          const affine_choice *c, const affine_factors *f, fit_result *out)
+{
+    for (int part = 0; part < PARTS; part++) {
+        vf inverse = vf_ratio(vf_all(1), f->d.part[part] * c[part].scale);
+        vf m = f->dmin.part[part] * c[part].min, top = vf_all((float)shape->levels);
+
+        for (int j = 0; j < n; j++)
+            store_quants(n, part, j, affine_quant(g->x[j].part[part], inverse, m, top), out->q);
+        store_scales(part, c[part].scale, out->scale);
+        store_scales(part, c[part].min, out->min);
+    }
+    memcpy(out->d, f->half_d, sizeof out->d);
+    memcpy(out->dmin, f->half_dmin, sizeof out->dmin);
 }
 
 LANE_FN void affine_body(int n, const fit_shape *shape, const float *x, const float *importance,
                          int n_groups, fit_result *out)
 {
-    const int per = shape->per_super;
     group_lanes g;
-    affine_choice c = {0}, best;
-    vf d, m, inverse;
+    affine_choice c[PARTS] = {0}, best[PARTS];
+    affine_pair pair[PARTS];
+    affine_factors f, best_f;
 
-    load_groups(n, per, x, importance, n_groups, &g);
-    affine_search(n, shape, &g, &c.sums, &d, &m);
-    c.d = half_factor(super_peak(per, d) / (float)shape->scales, g.unit, c.half_d);
-    c.dmin = half_factor(super_peak(per, m) / (float)shape->scales, g.unit, c.half_dmin);
-    affine_integers(n, shape, &g, d, m, &c);
-    best = c;
-    for (int round = 0; round < AFFINE_ROUNDS; round++) {
-        d = c.d * c.scale;
-        m = c.dmin * c.min;
-        affine_factors(shape, &g, &c);
-        affine_integers(n, shape, &g, d, m, &c);
-        affine_select(super_sum(per, c.error) < super_sum(per, best.error), &c, &best);
+    load_groups(n, shape->per_super, x, importance, n_groups, &g);
+    for (int part = 0; part < PARTS; part++) {
+        pair[part] = affine_search(n, shape, &g, part, &c[part].sums);
+        f.d.part[part] = pair[part].d / (float)shape->scales;
+        f.dmin.part[part] = pair[part].m / (float)shape->scales;
     }
-    inverse = vf_ratio(vf_all(1), best.d * best.scale);
-    for (int j = 0; j < n; j++)
-        store_quants(
-            n, j, affine_quant(g.x[j], inverse, best.dmin * best.min, vf_all((float)shape->levels)),
-            out->q);
-    store_scales(best.scale, out->scale);
-    store_scales(best.min, out->min);
-    memcpy(out->d, best.half_d, sizeof out->d);
-    memcpy(out->dmin, best.half_dmin, sizeof out->dmin);
+    super_peak(shape->per_super, &f.d);
+    super_peak(shape->per_super, &f.dmin);
+    half_factors(&g, &f.d, f.half_d);
+    half_factors(&g, &f.dmin, f.half_dmin);
+    for (int part = 0; part < PARTS; part++) {
+        affine_integers(n, shape, &g, part, &f, pair[part].d, pair[part].m, &c[part]);
+        best[part] = c[part];
+    }
+    best_f = f;
+    for (int round = 0; round < AFFINE_ROUNDS; round++) {
+        for (int part = 0; part < PARTS; part++) {
+            pair[part].d = f.d.part[part] * c[part].scale;
+            pair[part].m = f.dmin.part[part] * c[part].min;
+        }
+        affine_refit(shape, &g, c, &f);
+        for (int part = 0; part < PARTS; part++)
+            affine_integers(n, shape, &g, part, &f, pair[part].d, pair[part].m, &c[part]);
+        affine_keep(shape, c, &f, best, &best_f);
+    }
+    affine_store(n, shape, &g, best, &best_f, out);
 }
 
 static void fit_affine(const fit_shape *shape, const float *x, const float *importance,

@@ -11,61 +11,74 @@
 #include <string.h>
 #include <trueno/sys/half.h>
 
+/* Vectors that the sixteen groups take at this level. */
+#define PARTS (FIT_GROUPS / LANES)
+
+/* A number of each group. */
+typedef union group_values {
+    float lane[FIT_GROUPS];
+    vf part[PARTS];
+} group_values;
+
 /* Element j of all groups in x[j], divided by the super-block's unit; likewise the error weights.
  */
 typedef struct group_lanes {
-    vf x[FIT_GROUP_MAX], w[FIT_GROUP_MAX];
-    vf unit; /* a power of two: divided by it, squares neither overflow nor vanish */
+    group_values x[FIT_GROUP_MAX], w[FIT_GROUP_MAX];
+    group_values unit; /* a power of two: divided by it, squares neither overflow nor vanish */
 } group_lanes;
 
 /* In every lane the sum over the lanes of its super-block. */
-LANE_FN vf super_sum(int per_super, vf v)
+LANE_FN void super_sum(int per_super, group_values *v)
 {
-    for (int first = 0; first < LANES && per_super > 1; first += per_super) {
+    for (int first = 0; first < FIT_GROUPS && per_super > 1; first += per_super) {
         float sum = 0;
 
         for (int i = first; i < first + per_super; i++)
-            sum += v[i];
+            sum += v->lane[i];
         for (int i = first; i < first + per_super; i++)
-            v[i] = sum;
+            v->lane[i] = sum;
     }
-    return v;
 }
 
 /* In every lane the value of largest magnitude of its super-block, with its sign. */
-LANE_FN vf super_peak(int per_super, vf v)
+LANE_FN void super_peak(int per_super, group_values *v)
 {
-    for (int first = 0; first < LANES && per_super > 1; first += per_super) {
+    for (int first = 0; first < FIT_GROUPS && per_super > 1; first += per_super) {
         float peak = 0;
 
         for (int i = first; i < first + per_super; i++)
-            peak = __builtin_fabsf(v[i]) > __builtin_fabsf(peak) ? v[i] : peak;
+            peak = __builtin_fabsf(v->lane[i]) > __builtin_fabsf(peak) ? v->lane[i] : peak;
         for (int i = first; i < first + per_super; i++)
-            v[i] = peak;
+            v->lane[i] = peak;
     }
-    return v;
 }
 
 /* The value of largest magnitude of each group, with its sign. */
-LANE_FN vf group_peak(int n, const group_lanes *g)
+LANE_FN vf group_peak(int n, const group_lanes *g, int part)
 {
-    vf peak = g->x[0];
+    vf peak = g->x[0].part[part];
 
-    for (int j = 1; j < n; j++)
-        peak = vf_select(vf_abs(g->x[j]) > vf_abs(peak), g->x[j], peak);
+    for (int j = 1; j < n; j++) {
+        vf x = g->x[j].part[part];
+
+        peak = vf_select(vf_abs(x) > vf_abs(peak), x, peak);
+    }
     return peak;
 }
 
-/* What a half would make of `value` units, in units; saturated, since blocks must be finite. */
-LANE_FN vf half_factor(vf value, vf unit, uint16_t half[LANES])
+/* What halves make of factors given in units: back in units, and as they are stored. Saturated,
+ * since blocks must be finite. */
+LANE_FN void half_factors(const group_lanes *g, group_values *factor, uint16_t half[FIT_GROUPS])
 {
-    vf bounded = vf_clamp(value * unit, vf_all(-65504), vf_all(65504)), out;
-
-    for (int i = 0; i < LANES; i++) {
-        half[i] = trueno_f32_to_f16(bounded[i]);
-        out[i] = trueno_f16_to_f32(half[i]);
+    for (int part = 0; part < PARTS; part++)
+        factor->part[part] =
+            vf_clamp(factor->part[part] * g->unit.part[part], vf_all(-65504), vf_all(65504));
+    for (int i = 0; i < FIT_GROUPS; i++) {
+        half[i] = trueno_f32_to_f16(factor->lane[i]);
+        factor->lane[i] = trueno_f16_to_f32(half[i]);
     }
-    return out / unit;
+    for (int part = 0; part < PARTS; part++)
+        factor->part[part] /= g->unit.part[part];
 }
 
 /* A group's weights without importance: root mean square plus size. Large weights count up to
@@ -73,56 +86,65 @@ LANE_FN vf half_factor(vf value, vf unit, uint16_t half[LANES])
  * plain and the size-weighted error. */
 LANE_FN void size_weights(int n, group_lanes *g)
 {
-    vf sum = {0}, rms;
+    group_values sum = {0};
 
-    for (int j = 0; j < n; j++)
-        sum += g->x[j] * g->x[j];
-    sum /= (float)n;
-    for (int i = 0; i < LANES; i++)
-        rms[i] = __builtin_sqrtf(sum[i]);
-    rms = vf_select(rms == 0, vf_all(1), rms);
-    for (int j = 0; j < n; j++)
-        g->w[j] = rms + vf_abs(g->x[j]);
+    for (int part = 0; part < PARTS; part++)
+        for (int j = 0; j < n; j++)
+            sum.part[part] += g->x[j].part[part] * g->x[j].part[part];
+    for (int i = 0; i < FIT_GROUPS; i++)
+        sum.lane[i] = sum.lane[i] == 0 ? 1 : __builtin_sqrtf(sum.lane[i] / (float)n);
+    for (int part = 0; part < PARTS; part++)
+        for (int j = 0; j < n; j++)
+            g->w[j].part[part] = sum.part[part] + vf_abs(g->x[j].part[part]);
 }
 
 /* Importance scaled to at most 1 in each group; equal weights where all of a group's are 0. */
 LANE_FN void importance_weights(int n, group_lanes *g)
 {
-    vf peak = {0};
-    vi none;
+    for (int part = 0; part < PARTS; part++) {
+        vf peak = {0};
+        vi none;
 
-    for (int j = 0; j < n; j++)
-        peak = vf_max(g->w[j], peak);
-    none = peak == 0;
-    for (int j = 0; j < n; j++)
-        g->w[j] = vf_select(none, vf_all(1), g->w[j] / vf_select(none, vf_all(1), peak));
+        for (int j = 0; j < n; j++)
+            peak = vf_max(g->w[j].part[part], peak);
+        none = peak == 0;
+        peak = vf_select(none, vf_all(1), peak);
+        for (int j = 0; j < n; j++)
+            g->w[j].part[part] = vf_select(none, vf_all(1), g->w[j].part[part] / peak);
+    }
 }
 
 /* Groups become lanes; lanes past n_groups hold zeros. Infinities count as the largest float, NaN
  * as 0: conversion reports them elsewhere, blocks stay finite. */
-LANE_FN void transpose(int n, const float *from, int n_groups, vf *to)
+LANE_FN void transpose(int n, const float *from, int n_groups, group_values *to)
 {
     for (int j = 0; j < n; j++) {
-        float lanes[LANES] = {0};
-
+        to[j] = (group_values){0};
         for (int lane = 0; lane < n_groups; lane++)
-            lanes[lane] = from[lane * n + j];
-        memcpy(&to[j], lanes, sizeof to[j]);
-        to[j] = vf_select(to[j] == to[j], to[j], (vf){0});
-        to[j] = vf_clamp(to[j], vf_all(-FLT_MAX), vf_all(FLT_MAX));
+            to[j].lane[lane] = from[lane * n + j];
+        for (int part = 0; part < PARTS; part++) {
+            vf x = to[j].part[part];
+
+            to[j].part[part] =
+                vf_clamp(vf_select(x == x, x, (vf){0}), vf_all(-FLT_MAX), vf_all(FLT_MAX));
+        }
     }
 }
 
 LANE_FN void load_groups(int n, int per_super, const float *x, const float *importance,
                          int n_groups, group_lanes *g)
 {
-    vf peak;
-
     transpose(n, x, n_groups, g->x);
-    peak = super_peak(per_super, vf_abs(group_peak(n, g)));
-    g->unit = vf_max((vf)((vi)peak & 0x7f800000), vf_all(0x1p-100f));
-    for (int j = 0; j < n; j++)
-        g->x[j] /= g->unit;
+    for (int part = 0; part < PARTS; part++)
+        g->unit.part[part] = vf_abs(group_peak(n, g, part));
+    super_peak(per_super, &g->unit);
+    for (int part = 0; part < PARTS; part++) {
+        vf power = (vf)((vi)g->unit.part[part] & 0x7f800000);
+
+        g->unit.part[part] = vf_max(power, vf_all(0x1p-100f));
+        for (int j = 0; j < n; j++)
+            g->x[j].part[part] /= g->unit.part[part];
+    }
     if (importance == NULL) {
         size_weights(n, g);
     } else {
@@ -131,18 +153,19 @@ LANE_FN void load_groups(int n, int per_super, const float *x, const float *impo
     }
 }
 
-LANE_FN void store_quants(int n, int j, vf q, uint8_t *out)
+/* Element j of a part's groups, whole numbers. */
+LANE_FN void store_quants(int n, int part, int j, vf q, uint8_t *out)
 {
     vi whole = __builtin_convertvector(q, vi);
 
     for (int i = 0; i < LANES; i++)
-        out[i * n + j] = (uint8_t)whole[i];
+        out[(part * LANES + i) * n + j] = (uint8_t)whole[i];
 }
 
-LANE_FN void store_scales(vf scales, int16_t out[LANES])
+LANE_FN void store_scales(int part, vf scales, int16_t out[FIT_GROUPS])
 {
     for (int i = 0; i < LANES; i++)
-        out[i] = (int16_t)scales[i];
+        out[part * LANES + i] = (int16_t)scales[i];
 }
 
 #endif

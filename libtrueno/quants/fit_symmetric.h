@@ -16,12 +16,17 @@
 
 static const int16_t IQ4_LEVELS[16] = {IQ4_VALUES_LIST};
 
-/* A choice for every group: w = d scale value. */
+/* A choice for the groups of one part: scale is a whole number. */
 typedef struct symmetric_choice {
-    vf scale, d, sqq, sqx;
+    vf scale, sqq, sqx;
     vf error; /* squared, less sum w x x */
-    uint16_t half_d[LANES];
 } symmetric_choice;
+
+/* The factor of each group's super-block, in units and as a half. */
+typedef struct symmetric_factor {
+    group_values d;
+    uint16_t half[FIT_GROUPS];
+} symmetric_factor;
 
 /* The value nearest to t; levels 0: IQ4's, by counting the midpoints below t. */
 LANE_FN vf nearest_value(int levels, vf t)
@@ -51,108 +56,165 @@ LANE_FN vf nearest_code(int levels, vf t)
     return code;
 }
 
-LANE_FN void symmetric_round(int n, int levels, const group_lanes *g, vf inverse, vf *sqq, vf *sqx)
+LANE_FN void symmetric_round(int n, int levels, const group_lanes *g, int part, vf inverse, vf *sqq,
+                             vf *sqx)
 {
     vf qq = {0}, qx = {0};
 
     for (int j = 0; j < n; j++) {
-        vf v = nearest_value(levels, g->x[j] * inverse), wv = g->w[j] * v;
+        vf x = g->x[j].part[part], v = nearest_value(levels, x * inverse);
+        vf wv = g->w[j].part[part] * v;
 
         qq += wv * v;
-        qx += wv * g->x[j];
+        qx += wv * x;
     }
     *sqq = qq;
     *sqx = qx;
 }
 
-LANE_FN void symmetric_try(int n, int levels, const group_lanes *g, vf inverse, vf *gain, vf *d)
+LANE_FN void symmetric_try(int n, int levels, const group_lanes *g, int part, vf inverse, vf *gain,
+                           vf *d)
 {
     vf sqq, sqx, slope;
     vi better;
 
-    symmetric_round(n, levels, g, inverse, &sqq, &sqx);
+    symmetric_round(n, levels, g, part, inverse, &sqq, &sqx);
     slope = vf_ratio(sqx, sqq);
     better = slope * sqx > *gain;
     *gain = vf_select(better, slope * sqx, *gain);
     *d = vf_select(better, slope, *d);
 }
 
-/* Each group's own real d. The steps put the peak from a level and a half inside the last value
- * to half a level beyond it, at either end. */
-LANE_FN vf symmetric_search(int n, int levels, const group_lanes *g)
+/* Each group's own real d. The steps put the peak at places about the last value of either end. */
+LANE_FN vf symmetric_search(int n, int levels, const group_lanes *g, int part)
 {
     const float low = levels > 0 ? (float)-levels : (float)IQ4_LEVELS[0];
     const float high = levels > 0 ? (float)(levels - 1) : (float)IQ4_LEVELS[15];
-    const float level = levels > 0 ? 1 : 16; /* spacing of the outer values */
-    vf per_peak = vf_ratio(vf_all(1), group_peak(n, g)), gain = {0}, d = {0};
+    const float spacing = levels > 0 ? 1 : 16; /* of the outer values */
+    vf per_peak = vf_ratio(vf_all(1), group_peak(n, g, part)), gain = {0}, d = {0};
 
     for (int step = 0; step < SYMMETRIC_STEPS; step++) {
-        float beyond = level * ((float)step / SYMMETRIC_STEPS * 1.8f - 0.9f);
+        float beyond = spacing * ((float)step / SYMMETRIC_STEPS * 1.8f - 0.9f);
 
-        symmetric_try(n, levels, g, per_peak * (low - beyond), &gain, &d);
-        symmetric_try(n, levels, g, per_peak * (high + beyond), &gain, &d);
+        symmetric_try(n, levels, g, part, per_peak * (low - beyond), &gain, &d);
+        symmetric_try(n, levels, g, part, per_peak * (high + beyond), &gain, &d);
     }
     for (int step = 0; step < SYMMETRIC_REFINES; step++)
-        symmetric_try(n, levels, g, vf_ratio(vf_all(1), d), &gain, &d);
+        symmetric_try(n, levels, g, part, vf_ratio(vf_all(1), d), &gain, &d);
     return d;
 }
 
 LANE_FN void symmetric_select(vi mask, const symmetric_choice *from, symmetric_choice *to)
 {
     to->scale = vf_select(mask, from->scale, to->scale);
-    to->d = vf_select(mask, from->d, to->d);
     to->sqq = vf_select(mask, from->sqq, to->sqq);
     to->sqx = vf_select(mask, from->sqx, to->sqx);
     to->error = vf_select(mask, from->error, to->error);
-    for (int i = 0; i < LANES; i++)
-        to->half_d[i] = mask[i] ? from->half_d[i] : to->half_d[i];
 }
 
-/* Of three integer scales near d for the factor in *c, the one of least error. */
-LANE_FN void symmetric_integers(int n, const fit_shape *shape, const group_lanes *g, vf d,
-                                symmetric_choice *c)
+/* Of three integer scales near d for the factor f, the one of least error. */
+LANE_FN void symmetric_integers(int n, int levels, const fit_shape *shape, const group_lanes *g,
+                                int part, const symmetric_factor *f, vf d, symmetric_choice *c)
 {
     const vf low = vf_all((float)-shape->scales), high = vf_all((float)shape->scales - 1);
-    const vf near = vf_round(vf_clamp(vf_ratio(d, c->d), low, high));
-    symmetric_choice trial = *c;
+    const vf near = vf_round(vf_clamp(vf_ratio(d, f->d.part[part]), low, high));
+    symmetric_choice trial;
 
     c->error = vf_all(FLT_MAX);
     for (int k = -1; k <= 1; k++) {
         vf slope;
 
         trial.scale = vf_clamp(near + (float)k, low, high);
-        slope = c->d * trial.scale;
-        symmetric_round(n, shape->levels, g, vf_ratio(vf_all(1), slope), &trial.sqq, &trial.sqx);
+        slope = f->d.part[part] * trial.scale;
+        symmetric_round(n, levels, g, part, vf_ratio(vf_all(1), slope), &trial.sqq, &trial.sqx);
         trial.error = slope * (slope * trial.sqq - 2 * trial.sqx);
         symmetric_select(trial.error < c->error, &trial, c);
     }
 }
 
+/* The factor of each super-block by least squares over its groups, scales and quants given. */
+LANE_FN void symmetric_refit(const fit_shape *shape, const group_lanes *g,
+                             const symmetric_choice *c, symmetric_factor *f)
+{
+    group_values dd, dx;
+
+    for (int part = 0; part < PARTS; part++) {
+        dd.part[part] = c[part].scale * c[part].scale * c[part].sqq;
+        dx.part[part] = c[part].scale * c[part].sqx;
+    }
+    super_sum(shape->per_super, &dd);
+    super_sum(shape->per_super, &dx);
+    for (int part = 0; part < PARTS; part++)
+        f->d.part[part] = vf_ratio(dx.part[part], dd.part[part]);
+    half_factors(g, &f->d, f->half);
+}
+
+/* Which super-blocks the new choice improves: they replace those of the best. */
+LANE_FN void symmetric_keep(const fit_shape *shape, const symmetric_choice *c,
+                            const symmetric_factor *f, symmetric_choice *best,
+                            symmetric_factor *best_f)
+{
+    group_values now, before;
+
+    for (int part = 0; part < PARTS; part++) {
+        now.part[part] = c[part].error;
+        before.part[part] = best[part].error;
+    }
+    super_sum(shape->per_super, &now);
+    super_sum(shape->per_super, &before);
+    for (int part = 0; part < PARTS; part++)
+        symmetric_select(now.part[part] < before.part[part], &c[part], &best[part]);
+    for (int i = 0; i < FIT_GROUPS; i++) {
+        if (now.lane[i] < before.lane[i]) {
+            best_f->d.lane[i] = f->d.lane[i];
+            best_f->half[i] = f->half[i];
+        }
+    }
+}
+
+LANE_FN void symmetric_store(int n, int levels, const group_lanes *g, const symmetric_choice *c,
+                             const symmetric_factor *f, fit_result *out)
+{
+    for (int part = 0; part < PARTS; part++) {
+        vf inverse = vf_ratio(vf_all(1), f->d.part[part] * c[part].scale);
+
+        for (int j = 0; j < n; j++)
+            store_quants(n, part, j, nearest_code(levels, g->x[j].part[part] * inverse), out->q);
+        store_scales(part, c[part].scale, out->scale);
+    }
+    memcpy(out->d, f->half, sizeof out->d);
+}
+
 LANE_FN void symmetric_body(int n, int levels, const fit_shape *shape, const float *x,
                             const float *importance, int n_groups, fit_result *out)
 {
-    const int per = shape->per_super;
     group_lanes g;
-    symmetric_choice c = {0}, best;
-    vf d, inverse;
+    symmetric_choice c[PARTS], best[PARTS];
+    symmetric_factor f, best_f;
+    vf d[PARTS];
 
-    load_groups(n, per, x, importance, n_groups, &g);
-    d = symmetric_search(n, levels, &g);
-    c.d = half_factor(super_peak(per, d) / (float)-shape->scales, g.unit, c.half_d);
-    symmetric_integers(n, shape, &g, d, &c);
-    best = c;
-    for (int round = 0; round < SYMMETRIC_ROUNDS; round++) {
-        d = c.d * c.scale;
-        c.d = vf_ratio(super_sum(per, c.scale * c.sqx), super_sum(per, c.scale * c.scale * c.sqq));
-        c.d = half_factor(c.d, g.unit, c.half_d);
-        symmetric_integers(n, shape, &g, d, &c);
-        symmetric_select(super_sum(per, c.error) < super_sum(per, best.error), &c, &best);
+    load_groups(n, shape->per_super, x, importance, n_groups, &g);
+    for (int part = 0; part < PARTS; part++) {
+        d[part] = symmetric_search(n, levels, &g, part);
+        f.d.part[part] = d[part] / (float)-shape->scales;
+        c[part] = (symmetric_choice){0};
     }
-    inverse = vf_ratio(vf_all(1), best.d * best.scale);
-    for (int j = 0; j < n; j++)
-        store_quants(n, j, nearest_code(levels, g.x[j] * inverse), out->q);
-    store_scales(best.scale, out->scale);
-    memcpy(out->d, best.half_d, sizeof out->d);
+    super_peak(shape->per_super, &f.d);
+    half_factors(&g, &f.d, f.half);
+    for (int part = 0; part < PARTS; part++) {
+        symmetric_integers(n, levels, shape, &g, part, &f, d[part], &c[part]);
+        best[part] = c[part];
+    }
+    best_f = f;
+    for (int round = 0; round < SYMMETRIC_ROUNDS; round++) {
+        for (int part = 0; part < PARTS; part++)
+            d[part] = f.d.part[part] * c[part].scale;
+        symmetric_refit(shape, &g, c, &f);
+        for (int part = 0; part < PARTS; part++)
+            symmetric_integers(n, levels, shape, &g, part, &f, d[part], &c[part]);
+        symmetric_keep(shape, c, &f, best, &best_f);
+    }
+    symmetric_store(n, levels, &g, best, &best_f, out);
 }
 
 static void fit_symmetric(const fit_shape *shape, const float *x, const float *importance,

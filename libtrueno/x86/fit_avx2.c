@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+/* The quantisers' searches, compiled for this level. */
+#define FIT_FUNCTIONS fit_functions_avx2
+#include "quants/fit_level.h"
