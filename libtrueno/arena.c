@@ -13,43 +13,57 @@ struct trueno_arena_block {
     size_t next;  /* offset of the first free byte */
 };
 
-static struct trueno_arena_block *add_block(trueno_arena *arena, size_t need)
+/* A block of exactly `size` bytes that begins behind its header; not linked yet. */
+static struct trueno_arena_block *new_block(const trueno_arena *arena, size_t size)
 {
-    size_t size = arena->last == NULL ? FIRST_BLOCK : arena->last->bytes * 2;
-    struct trueno_arena_block *block;
+    struct trueno_arena_block *block = trueno_allocate(arena->allocator, size, 64);
 
+    if (block != NULL)
+        *block = (struct trueno_arena_block){.bytes = size, .next = HEADER};
+    return block;
+}
+
+/* The block in which the next `bytes` bytes begin at block->next. */
+static struct trueno_arena_block *block_for(trueno_arena *arena, size_t bytes, size_t align)
+{
+    struct trueno_arena_block *last = arena->last, *block;
+    size_t size = last == NULL ? FIRST_BLOCK : last->bytes * 2;
+    size_t start = last == NULL ? 0 : (last->next + align - 1) & ~(align - 1);
+
+    if (last != NULL && bytes <= last->bytes && start <= last->bytes - bytes) {
+        last->next = start;
+        return last;
+    }
     if (size > LARGEST_BLOCK)
         size = LARGEST_BLOCK;
-    if (need > SIZE_MAX - HEADER - 64)
-        return NULL;
-    if (size < need + HEADER + 64)
-        size = need + HEADER + 64;
-    block = trueno_allocate(arena->allocator, size, 64);
-    if (block == NULL)
-        return NULL;
-    block->previous = arena->last;
-    block->bytes = size;
-    block->next = HEADER;
-    arena->last = block;
+    if (bytes > size - HEADER) { /* a block of its own, behind the one that is still being filled */
+        block = bytes > SIZE_MAX - HEADER ? NULL : new_block(arena, bytes + HEADER);
+        if (block != NULL && last != NULL) {
+            block->previous = last->previous;
+            last->previous = block;
+            return block;
+        }
+    } else {
+        block = new_block(arena, size);
+    }
+    if (block != NULL) {
+        block->previous = last;
+        arena->last = block;
+    }
     return block;
 }
 
 void *trueno_arena_alloc(trueno_arena *arena, size_t bytes)
 {
-    size_t align = bytes >= 64 ? 64 : 16;
-    struct trueno_arena_block *block = arena->last;
-    size_t start;
+    struct trueno_arena_block *block = block_for(arena, bytes, bytes >= 64 ? 64 : 16);
+    char *start;
 
-    if (block == NULL || bytes > block->bytes ||
-        (start = (block->next + align - 1) & ~(align - 1)) > block->bytes - bytes) {
-        block = add_block(arena, bytes);
-        if (block == NULL)
-            return NULL;
-        start = HEADER;
-    }
-    block->next = start + bytes;
+    if (block == NULL)
+        return NULL;
+    start = (char *)block + block->next;
+    block->next += bytes;
     arena->used_bytes += bytes;
-    return memset((char *)block + start, 0, bytes);
+    return memset(start, 0, bytes);
 }
 
 void *trueno_arena_array(trueno_arena *arena, size_t count, size_t size)
