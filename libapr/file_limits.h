@@ -6,7 +6,10 @@
 enum {
     APR_LIMIT_NAME_BYTES = 256,  /* a tensor's name */
     APR_LIMIT_KEY_BYTES = 65535, /* a metadata key; GGUF's own limit */
-    APR_LIMIT_GGUF_KEYS = 4096,  /* files in use have fewer than 100 */
+    /* files in use have fewer than 100 keys and 2,000 tensors; so many cost less than 1 MiB beyond
+       twice the bytes of their tables */
+    APR_LIMIT_GGUF_KEYS = 2048,
+    APR_LIMIT_GGUF_TENSORS = 8192,
     APR_LIMIT_TENSORS = 131072,  /* the largest unstacked mixture of experts has 91,000 */
     APR_LIMIT_DIMS = 4,
     APR_LIMIT_SPLITS = 1024, /* files of a set */

@@ -2,6 +2,7 @@
 /* JSON text: escapes, commas and shortest numbers. */
 #include "json_write.h"
 
+#include "reader.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,24 +52,6 @@ void apr_json_close(apr_json *j, char bracket)
 {
     append(j, &bracket, 1);
     j->comma = true;
-}
-
-size_t apr_utf8_length(const char *text, size_t left)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    /* least second byte after E0 and F0, greatest after ED and F4: no overlong forms, surrogates */
-    unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-
-    if (length < 2)
-        return length;
-    if (s[0] > 0xf4 || length > left || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
 }
 
 /* The escape of an ASCII byte that needs one, into e; its length, 0 when the byte stands for

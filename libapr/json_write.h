@@ -47,7 +47,4 @@ trueno_status apr_json_finish(apr_json *j, const char *what, char **out, size_t 
 /* Drop an unfinished document. */
 void apr_json_drop(apr_json *j);
 
-/* Length of the valid UTF-8 sequence at text (1 to 4), or 0 when there is none. */
-size_t apr_utf8_length(const char *text, size_t left);
-
 #endif

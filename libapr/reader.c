@@ -151,3 +151,42 @@ bool apr_reader_align(apr_reader *r, size_t alignment)
     r->position += alignment - rest;
     return true;
 }
+
+size_t apr_utf8_length(const char *text, size_t left)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    /* least second byte after E0 and F0, greatest after ED and F4: no overlong forms, surrogates */
+    unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+    if (length < 2)
+        return length;
+    if (s[0] > 0xf4 || length > left || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+void apr_copy_line(char *out, size_t capacity, apr_text text)
+{
+    size_t n = 0, at = 0;
+
+    while (at < text.length) {
+        size_t step = apr_utf8_length(text.data + at, text.length - at);
+        bool shown = step > 1 ||
+                     (step == 1 && (unsigned char)text.data[at] >= 0x20 && text.data[at] != 0x7f);
+
+        if (n + (shown ? step : 1) >= capacity)
+            break;
+        if (shown)
+            memcpy(out + n, text.data + at, step);
+        else
+            out[n] = '?';
+        n += shown ? step : 1;
+        at += step > 0 ? step : 1;
+    }
+    out[n] = '\0';
+}

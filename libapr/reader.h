@@ -61,4 +61,10 @@ bool apr_reader_align(apr_reader *r, size_t alignment);
 /* Bytes of a file as one printable line: control and non-ASCII bytes as '?', cut with "...". */
 void apr_printable(char *out, size_t capacity, const char *text, size_t length);
 
+/* A text of the file as one line of valid UTF-8, other bytes as '?', cut to fit with its zero. */
+void apr_copy_line(char *out, size_t capacity, apr_text text);
+
+/* Length of the valid UTF-8 sequence at text (1 to 4), or 0 when there is none. */
+size_t apr_utf8_length(const char *text, size_t left);
+
 #endif

@@ -44,7 +44,7 @@ static trueno_status read_header(gguf_file *f, trueno_error *err)
     if (f->header.version != 2 && f->header.version != 3)
         return apr_reader_fail(r, TRUENO_FORMAT, err, "GGUF version %u, read are 2 and 3",
                                f->header.version);
-    if ((status = apr_read_count(r, "number of tensors", TENSOR_LEAST, APR_LIMIT_TENSORS,
+    if ((status = apr_read_count(r, "number of tensors", TENSOR_LEAST, APR_LIMIT_GGUF_TENSORS,
                                  &f->header.n_tensors, err)) < 0)
         return status;
     return apr_read_count(r, "number of keys", KEY_LEAST, APR_LIMIT_GGUF_KEYS, &f->header.n_keys,
@@ -308,10 +308,10 @@ static trueno_status read_set(apr_model *m, gguf_file *first, trueno_error *err)
     if (count > 1 && (status = map_parts(m, count, &total, err)) < 0)
         return status;
     announced = (int64_t)total;
-    if (count > 1 && (status = apr_gguf_integer(m, "split.tensors.count", 0, APR_LIMIT_TENSORS,
+    if (count > 1 && (status = apr_gguf_integer(m, "split.tensors.count", 0, APR_LIMIT_GGUF_TENSORS,
                                                 &announced, err)) < 0)
         return status;
-    if ((size_t)announced != total || total > APR_LIMIT_TENSORS)
+    if ((size_t)announced != total || total > APR_LIMIT_GGUF_TENSORS)
         return trueno_fail(err, TRUENO_FORMAT,
                            "%s: %zu tensors in the set, split.tensors.count is %lld", m->path,
                            total, (long long)announced);

@@ -35,23 +35,26 @@ static bool find_value(const void *data, const char *key, apr_meta *value)
     return true;
 }
 
-/* A string of at most `capacity` - 1 bytes (longer: cut when `cut`, else refused). */
-static trueno_status copy_string(const apr_model *m, const char *key, char *out, size_t capacity,
-                                 bool cut, trueno_error *err)
+/* general.architecture: a word, since the keys of all other fields begin with it. */
+static trueno_status read_architecture(apr_model *m, trueno_error *err)
 {
+    const char *key = "general.architecture";
+    const size_t most = sizeof m->config.architecture - 1;
     const apr_meta *meta;
     trueno_status status = apr_gguf_find(m, key, APR_META_STRING, &meta, err);
-    size_t length;
 
-    if (status < 0 || meta == NULL)
+    if (status < 0)
         return status;
-    length = meta->text.length;
-    if (length >= capacity && !cut)
-        return trueno_fail(err, TRUENO_FORMAT, "%s: %s has %zu bytes, at most %zu allowed", m->path,
-                           key, length, capacity - 1);
-    if (length >= capacity)
-        length = capacity - 1;
-    apr_printable(out, length + 4 < capacity ? length + 5 : capacity, meta->text.data, length);
+    if (meta == NULL)
+        return trueno_fail(err, TRUENO_FORMAT, "%s: required key %s is missing", m->path, key);
+    if (meta->text.length > most)
+        return trueno_fail(err, TRUENO_FORMAT, "%s: %s has %u bytes, at most %zu allowed", m->path,
+                           key, meta->text.length, most);
+    for (uint32_t i = 0; i < meta->text.length; i++)
+        if (meta->text.data[i] <= ' ' || meta->text.data[i] > '~')
+            return trueno_fail(err, TRUENO_FORMAT, "%s: %s is no word", m->path, key);
+    memcpy(m->config.architecture, meta->text.data, meta->text.length);
+    m->architecture = apr_architecture_find(m->config.architecture);
     return TRUENO_OK;
 }
 
@@ -132,19 +135,15 @@ static trueno_status add_unwritten(apr_model *m, trueno_error *err)
 
 trueno_status apr_gguf_read_config(apr_model *m, trueno_error *err)
 {
-    const apr_meta *meta = apr_model_meta_find(m, "general.architecture");
     apr_config_source source = {find_value, m, APR_COLUMN_GGUF, m->path, false, false};
+    const apr_meta *name;
     trueno_status status;
 
-    if (meta == NULL)
-        return trueno_fail(err, TRUENO_FORMAT, "%s: required key general.architecture is missing",
-                           m->path);
-    if ((status = copy_string(m, "general.architecture", m->config.architecture,
-                              sizeof m->config.architecture, false, err)) < 0 ||
-        (status =
-             copy_string(m, "general.name", m->config.name, sizeof m->config.name, true, err)) < 0)
+    if ((status = read_architecture(m, err)) < 0 ||
+        (status = apr_gguf_find(m, "general.name", APR_META_STRING, &name, err)) < 0)
         return status;
-    m->architecture = apr_architecture_find(m->config.architecture);
+    if (name != NULL)
+        apr_copy_line(m->config.name, sizeof m->config.name, name->text);
     source.ours = m->architecture != NULL;
     source.complete = source.ours && !m->options.vocab_only && m->n_tensors > 0;
     if ((status = apr_config_read(&m->config, &source, err)) < 0 ||
