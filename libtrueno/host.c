@@ -186,17 +186,27 @@ static bool same_rope(const trueno_rope *a, const trueno_rope *b)
            a->magnitude == b->magnitude;
 }
 
-const float *host_turns_for(host_backend *host, const trueno_rope *rope)
+/* The entry that holds these frequencies, else the one unused for longest. */
+static host_turns *find_turns(host_backend *host, const trueno_rope *rope)
 {
-    host_turns *turns = &host->turns[0];
-    turns_job job = {.rope = rope, .positions = host_positions(host)};
+    host_turns *oldest = &host->turns[0];
 
     for (int i = 0; i < HOST_TURNS; i++) {
-        if (host->turns[i].step == host->step && same_rope(&host->turns[i].rope, rope))
-            return host->turns[i].table.data;
-        if (host->turns[i].step < turns->step)
-            turns = &host->turns[i]; /* the one unused for longest */
+        if (same_rope(&host->turns[i].rope, rope))
+            return &host->turns[i];
+        if (host->turns[i].step < oldest->step)
+            oldest = &host->turns[i];
     }
+    return oldest;
+}
+
+const float *host_turns_for(host_backend *host, const trueno_rope *rope)
+{
+    host_turns *turns = find_turns(host, rope);
+    turns_job job = {.rope = rope, .positions = host_positions(host)};
+
+    if (turns->step == host->step && same_rope(&turns->rope, rope))
+        return turns->table.data;
     job.table = host_scratch(host, &turns->table,
                              (size_t)host->rows->n_rows * (size_t)rope->n_rot * sizeof *job.table);
     if (job.table == NULL)

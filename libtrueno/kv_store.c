@@ -72,10 +72,11 @@ trueno_status kv_store_new(trueno_kv **out, const trueno_kv_shape *shape,
         (kv->key_bytes + kv->value_bytes) * (size_t)shape->n_layers * (size_t)shape->n_kv_heads;
     blocks = blocks_for(shape->n_positions);
     if (kv->block_bytes > (SIZE_MAX / 2) / blocks) { /* half: room for rounding */
+        status = trueno_fail(err, TRUENO_NO_MEMORY,
+                             "key-value cache of %zu blocks of %zu bytes does not fit in memory",
+                             blocks, kv->block_bytes);
         kv_store_free(kv);
-        return trueno_fail(err, TRUENO_NO_MEMORY,
-                           "key-value cache of %zu blocks of %zu bytes does not fit in memory",
-                           blocks, kv->block_bytes);
+        return status;
     }
     kv->reserved_bytes = round_to_pages(blocks * kv->block_bytes);
     base = mmap(NULL, kv->reserved_bytes, PROT_READ | PROT_WRITE,

@@ -3,9 +3,9 @@
  * A pool of threads for loops over rows or heads.
  *
  * A loop of n items is cut into pieces; each thread owns a contiguous share of the pieces and helps
- * with the others' when its own is done. A share is one 64-bit word, (job number, next piece), taken
- * by compare-and-swap, so a thread that slept through a whole job cannot take a piece of the next
- * one with the old job's function: its compare fails on the job number.
+ * with the others' when its own is done. A share is one 64-bit word, (job number, next piece),
+ * taken by compare-and-swap, so a thread that slept through a whole job cannot take a piece of the
+ * next one with the old job's function: its compare fails on the job number.
  *
  * Waiting is a bounded spin and then a futex. When other processes want the cores, a thread that
  * waits must give its core away at once, or all threads together wait for whole time slices.
@@ -24,11 +24,19 @@
 
 /*
  * How long a thread spins before it sleeps. Between two products of a decode step lie 1 to 20 us of
- * work on one thread, and waking a sleeper costs 5 to 50 us; a busy neighbour must not be kept waiting.
+ * work on one thread, and waking a sleeper costs 5 to 50 us; a busy neighbour must not be kept
+ * waiting.
  */
 enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 64, MAX_THREADS = 1024, CACHE_LINE = 64 };
 
 #define NO_PIECE UINT32_MAX
+
+/* What a worker needs to know of itself. */
+typedef struct worker {
+    trueno_pool *pool;
+    int thread;
+    pthread_t handle;
+} worker;
 
 typedef struct share {
     _Alignas(CACHE_LINE) _Atomic uint64_t next; /* job number << 32 | next piece, or NO_PIECE */
@@ -39,7 +47,7 @@ struct trueno_pool {
     const trueno_allocator *allocator;
     int threads, started;
     share *shares;
-    pthread_t *handles;
+    worker *workers; /* [threads]; the caller's is unused */
 
     _Alignas(CACHE_LINE) _Atomic uint32_t job; /* number of the newest job; workers sleep on it */
     _Atomic uint32_t sleepers;
@@ -51,11 +59,6 @@ struct trueno_pool {
     _Alignas(CACHE_LINE) _Atomic uint32_t remaining; /* pieces not done; the caller sleeps on it */
     _Atomic uint32_t caller_sleeps;
 };
-
-typedef struct worker_start {
-    trueno_pool *pool;
-    int thread;
-} worker_start;
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value)
 {
@@ -110,7 +113,8 @@ static uint32_t take_piece(share *s, uint32_t job)
     for (;;) {
         uint32_t piece = (uint32_t)word;
 
-        /* `end` belongs to this job if the exchange succeeds: a new job first invalidates `next`. */
+        /* `end` belongs to this job if the exchange succeeds: a new job first invalidates `next`.
+         */
         if (word >> 32 != job || piece == NO_PIECE ||
             piece >= atomic_load_explicit(&s->end, memory_order_acquire))
             return NO_PIECE;
@@ -164,17 +168,15 @@ static uint32_t wait_for_job(trueno_pool *pool, uint32_t seen)
 
 static void *worker_main(void *argument)
 {
-    worker_start *start = argument;
-    trueno_pool *pool = start->pool;
-    int thread = start->thread;
+    const worker *self = argument;
+    trueno_pool *pool = self->pool;
     uint32_t job = 0;
 
-    trueno_release(pool->allocator, start, sizeof *start);
     for (;;) {
         job = wait_for_job(pool, job);
         if (atomic_load(&pool->stop))
             return NULL;
-        work(pool, job, thread);
+        work(pool, job, self->thread);
     }
 }
 
@@ -188,19 +190,15 @@ static void publish(trueno_pool *pool, uint32_t job)
 
 static trueno_status start_worker(trueno_pool *pool, int thread, trueno_error *err)
 {
-    worker_start *start = trueno_allocate(pool->allocator, sizeof *start, _Alignof(worker_start));
+    worker *w = &pool->workers[thread];
     int failure;
 
-    if (start == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory to start thread %d of %d", thread + 1,
-                           pool->threads);
-    *start = (worker_start){pool, thread};
-    failure = pthread_create(&pool->handles[thread], NULL, worker_main, start);
-    if (failure != 0) {
-        trueno_release(pool->allocator, start, sizeof *start);
+    w->pool = pool;
+    w->thread = thread;
+    failure = pthread_create(&w->handle, NULL, worker_main, w);
+    if (failure != 0)
         return trueno_fail(err, TRUENO_NO_MEMORY, "cannot start thread %d of %d: %s", thread + 1,
                            pool->threads, strerror(failure));
-    }
     pool->started++;
     return TRUENO_OK;
 }
@@ -220,8 +218,8 @@ trueno_status trueno_pool_new(trueno_pool **out, int threads, const trueno_alloc
     pool->allocator = allocator;
     pool->threads = threads;
     pool->shares = trueno_allocate_zero(allocator, (size_t)threads * sizeof *pool->shares);
-    pool->handles = trueno_allocate_zero(allocator, (size_t)threads * sizeof *pool->handles);
-    if (pool->shares == NULL || pool->handles == NULL)
+    pool->workers = trueno_allocate_zero(allocator, (size_t)threads * sizeof *pool->workers);
+    if (pool->shares == NULL || pool->workers == NULL)
         status = trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a pool of %d threads", threads);
     for (int i = 1; status == TRUENO_OK && i < threads; i++)
         status = start_worker(pool, i, err);
@@ -239,8 +237,8 @@ void trueno_pool_free(trueno_pool *pool)
     atomic_store(&pool->stop, true);
     publish(pool, atomic_load(&pool->job) + 1);
     for (int i = 1; i <= pool->started; i++)
-        (void)pthread_join(pool->handles[i], NULL);
-    trueno_release(pool->allocator, pool->handles, (size_t)pool->threads * sizeof *pool->handles);
+        (void)pthread_join(pool->workers[i].handle, NULL);
+    trueno_release(pool->allocator, pool->workers, (size_t)pool->threads * sizeof *pool->workers);
     trueno_release(pool->allocator, pool->shares, (size_t)pool->threads * sizeof *pool->shares);
     trueno_release(pool->allocator, pool, sizeof *pool);
 }
@@ -258,7 +256,8 @@ static void set_shares(trueno_pool *pool, uint32_t job, uint32_t pieces)
     for (uint32_t i = 0; i < threads; i++) {
         uint32_t begin = (uint32_t)((uint64_t)pieces * i / threads);
 
-        atomic_store_explicit(&pool->shares[i].end, (uint32_t)((uint64_t)pieces * (i + 1) / threads),
+        atomic_store_explicit(&pool->shares[i].end,
+                              (uint32_t)((uint64_t)pieces * (i + 1) / threads),
                               memory_order_release);
         atomic_store_explicit(&pool->shares[i].next, (uint64_t)job << 32 | begin,
                               memory_order_release);
