@@ -4,6 +4,7 @@
 
 #include "file_limits.h"
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Sizes that shapes are made of. */
@@ -317,4 +318,17 @@ trueno_status apr_model_check_shapes(const apr_model *m, trueno_error *err)
             return shape_error(m, t, row, err);
     }
     return TRUENO_OK;
+}
+
+void apr_role_name(apr_role role, int32_t layer, char *out, size_t bytes)
+{
+    const char *name = "";
+
+    for (int i = N_ROWS - 1; i >= 0; i--)
+        if (ROWS[i].role == role && ROWS[i].gguf[0] != '\0')
+            name = ROWS[i].gguf;
+    if (APR_ROLE_IS_PER_LAYER(role))
+        (void)snprintf(out, bytes, "blk.%d.%s", layer, name);
+    else
+        (void)snprintf(out, bytes, "%s", name);
 }

@@ -38,6 +38,7 @@ typedef struct apr_config {
     float rope_theta;
     float rope_local_theta; /**< Gemma 3: of the sliding-window layers */
     float norm_eps;
+    float norm_weight_offset; /**< added to norm weights: 1 for Gemma as Hugging Face stores it, else 0 */
     bool tied_embeddings; /**< the output matrix is the embedding */
 
     int32_t rope_scaling; /**< apr_rope_scaling */

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a model as an engine: file, backend, weights, tokenizer; and what can be asked of it. */
+#include "internal.h"
+
+#include <string.h>
+
+const char *realizar_version(void)
+{
+    return REALIZAR_VERSION;
+}
+
+void realizar_engine_options_init(realizar_engine_options *o, size_t size)
+{
+    memset(o, 0, size);
+    o->size = size;
+}
+
+/* The caller's struct may be of an older, shorter version: missing fields are zero. */
+static realizar_engine_options read_options(const realizar_engine_options *given)
+{
+    realizar_engine_options o = {0};
+
+    if (given != NULL)
+        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
+    if (o.step_rows <= 0)
+        o.step_rows = 512;
+    return o;
+}
+
+static trueno_status unknown_architecture(const char *name, trueno_error *err)
+{
+    char list[300] = "";
+    size_t used = 0;
+
+    for (int i = 0; realizar_architecture(i) != NULL && used + 32 < sizeof list; i++) {
+        const char *known = realizar_architecture(i);
+        size_t length = strlen(known);
+
+        if (i > 0) {
+            memcpy(list + used, ", ", 2);
+            used += 2;
+        }
+        memcpy(list + used, known, length);
+        used += length;
+    }
+    return trueno_fail(err, TRUENO_UNSUPPORTED, "architecture '%s' is not supported; these are: %s",
+                       name, list);
+}
+
+static trueno_status check_config(realizar_engine *e, trueno_error *err)
+{
+    const apr_config *c = e->config;
+
+    e->arch = architecture_find(c->architecture);
+    if (e->arch == NULL)
+        return unknown_architecture(c->architecture, err);
+    if (c->n_kv_heads <= 0 || c->n_heads % c->n_kv_heads != 0)
+        return trueno_fail(err, TRUENO_UNSUPPORTED, "%d query heads do not share %d key heads evenly",
+                           c->n_heads, c->n_kv_heads);
+    return TRUENO_OK;
+}
+
+static trueno_status choose_context(realizar_engine *e, const realizar_engine_options *o,
+                                    trueno_error *err)
+{
+    if (o->context < 0)
+        return trueno_fail(err, TRUENO_USAGE, "context %d, it must be positive", o->context);
+    e->context = o->context > 0 ? o->context : e->config->max_positions;
+    if (e->context <= 0)
+        e->context = 4096;
+    return TRUENO_OK;
+}
+
+/* A GPU when one is there and the model fits; the CPU when not asked otherwise. */
+static trueno_status open_backend(realizar_engine *e, const realizar_engine_options *o,
+                                  trueno_error *err)
+{
+    trueno_backend_options b;
+    trueno_memory_use use = {0};
+    uint64_t need = apr_model_bytes(e->model) + apr_model_bytes(e->model) / 4;
+
+    trueno_backend_options_init(&b, sizeof b);
+    b.threads = o->threads;
+    b.device = o->device;
+    b.keep_mapping = o->keep_mapping;
+    b.allocator = o->allocator;
+    b.log = o->log;
+    if (o->backend != NULL)
+        return trueno_backend_open(&e->backend, o->backend, &b, err);
+    if (trueno_backend_open(&e->backend, "cuda", &b, NULL) == TRUENO_OK) {
+        e->backend->memory_use(e->backend, &use);
+        if (use.device_free >= need)
+            return TRUENO_OK;
+        trueno_log_write(&o->log, TRUENO_LOG_INFO, "GPU has %llu bytes free, model needs about %llu",
+                         (unsigned long long)use.device_free, (unsigned long long)need);
+        e->backend->close(e->backend);
+        e->backend = NULL;
+    }
+    return trueno_backend_open(&e->backend, "cpu", &b, err);
+}
+
+static trueno_status make_tokenizer(realizar_engine *e, const realizar_engine_options *o,
+                                    trueno_error *err)
+{
+    const apr_vocab *vocab = apr_model_vocab(e->model);
+
+    if (vocab == NULL && o->bench_only)
+        return TRUENO_OK;
+    if (vocab == NULL)
+        return trueno_fail(err, TRUENO_UNSUPPORTED, "the model has no vocabulary");
+    return realizar_tokenizer_new(&e->tokenizer, vocab, e->allocator, err);
+}
+
+static trueno_status engine_fill(realizar_engine *e, const realizar_engine_options *o,
+                                 trueno_error *err)
+{
+    trueno_status status;
+
+    e->config = apr_model_config(e->model);
+    if ((status = check_config(e, err)) < 0 || (status = choose_context(e, o, err)) < 0 ||
+        (status = make_tokenizer(e, o, err)) < 0 || (status = open_backend(e, o, err)) < 0)
+        return status;
+    return bind_weights(e, err);
+}
+
+static trueno_status engine_new(realizar_engine **out, apr_model *model,
+                                const realizar_engine_options *o, trueno_error *err)
+{
+    realizar_engine *e = trueno_allocate_zero(o->allocator, sizeof *e);
+    trueno_status status;
+
+    if (e == NULL) {
+        apr_model_close(model);
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for an engine");
+    }
+    e->model = model;
+    e->allocator = o->allocator;
+    e->log = o->log;
+    e->arena.allocator = o->allocator;
+    e->step_rows = o->step_rows;
+    e->kv_type = o->kv_type;
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->changed, NULL);
+    status = engine_fill(e, o, err);
+    if (status < 0) {
+        (void)trueno_prefix(err, apr_model_path(model));
+        realizar_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return TRUENO_OK;
+}
+
+static apr_model_options model_options(const realizar_engine_options *o)
+{
+    apr_model_options m;
+
+    apr_model_options_init(&m, sizeof m);
+    m.lenient = o->lenient;
+    m.verify = o->verify;
+    m.allocator = o->allocator;
+    m.log = o->log;
+    return m;
+}
+
+trueno_status realizar_engine_open(realizar_engine **out, const char *path,
+                                   const realizar_engine_options *options, trueno_error *err)
+{
+    realizar_engine_options o = read_options(options);
+    apr_model_options m = model_options(&o);
+    apr_model *model;
+    trueno_status status = apr_model_open(&model, path, &m, err);
+
+    *out = NULL;
+    return status < 0 ? status : engine_new(out, model, &o, err);
+}
+
+trueno_status realizar_engine_open_memory(realizar_engine **out, const void *data, size_t bytes,
+                                          const realizar_engine_options *options, trueno_error *err)
+{
+    realizar_engine_options o = read_options(options);
+    apr_model_options m = model_options(&o);
+    apr_model *model;
+    trueno_status status = apr_model_open_memory(&model, data, bytes, &m, err);
+
+    *out = NULL;
+    return status < 0 ? status : engine_new(out, model, &o, err);
+}
+
+trueno_status realizar_engine_open_demo(realizar_engine **out, const realizar_engine_options *options,
+                                        trueno_error *err)
+{
+    size_t bytes;
+    const void *data = realizar_demo_model(&bytes);
+
+    *out = NULL;
+    if (data == NULL)
+        return trueno_fail(err, TRUENO_NO_DEVICE, "this library was built without the demo model");
+    return realizar_engine_open_memory(out, data, bytes, options, err);
+}
+
+void realizar_engine_close(realizar_engine *e)
+{
+    if (e == NULL)
+        return;
+    if (e->backend != NULL) {
+        activations_free(e);
+        unbind_weights(e);
+        e->backend->close(e->backend);
+    }
+    realizar_tokenizer_free(e->tokenizer);
+    trueno_arena_free(&e->arena);
+    apr_model_close(e->model);
+    pthread_cond_destroy(&e->changed);
+    pthread_mutex_destroy(&e->lock);
+    trueno_release(e->allocator, e, sizeof *e);
+}
+
+const apr_model *realizar_engine_model(const realizar_engine *e)
+{
+    return e->model;
+}
+
+const realizar_tokenizer *realizar_engine_tokenizer(const realizar_engine *e)
+{
+    return e->tokenizer;
+}
+
+const char *realizar_engine_backend(const realizar_engine *e)
+{
+    return e->backend->name;
+}
+
+const char *realizar_engine_device(const realizar_engine *e)
+{
+    return e->backend->device;
+}
+
+int32_t realizar_engine_context(const realizar_engine *e)
+{
+    return e->context;
+}
+
+int32_t realizar_engine_vocab_size(const realizar_engine *e)
+{
+    return e->vocab_rows;
+}
+
+int32_t realizar_engine_hidden_size(const realizar_engine *e)
+{
+    return e->config->hidden_size;
+}
+
+uint64_t realizar_engine_bytes_per_token(const realizar_engine *e)
+{
+    uint64_t total = e->weights.embedding_bytes + e->weights.output_bytes;
+
+    for (int32_t layer = 0; layer < e->config->n_layers; layer++) {
+        const layer_weights *w = &e->weights.layer[layer];
+
+        total += w->qkv_bytes + w->attn_out_bytes + w->ffn_bytes;
+    }
+    return total;
+}
+
+void realizar_engine_memory(const realizar_engine *e, trueno_memory_use *out)
+{
+    e->backend->memory_use(e->backend, out);
+}

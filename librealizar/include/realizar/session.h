@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file session.h  One timeline over an engine: tokens, their keys and values, the last logits.
+ *
+ * A session is used by one thread at a time; different sessions by different threads at once.
+ * realizar_session_cancel() may be called from any thread.
+ */
+#ifndef REALIZAR_SESSION_H
+#define REALIZAR_SESSION_H
+
+#include <realizar/engine.h>
+#include <realizar/stages.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct realizar_session realizar_session;
+
+/** A new, empty timeline of at most `context` positions (0: the engine's). */
+TRUENO_API trueno_status realizar_session_new(realizar_session **out, realizar_engine *engine,
+                                              int32_t context, trueno_error *err);
+
+/** NULL is fine. */
+TRUENO_API void realizar_session_free(realizar_session *session);
+
+/** The engine it belongs to. */
+TRUENO_API realizar_engine *realizar_session_engine(const realizar_session *session);
+
+/** Positions computed so far, and their tokens (borrowed until the next call that changes them). */
+TRUENO_API int32_t realizar_session_length(const realizar_session *session);
+TRUENO_API const int32_t *realizar_session_tokens(const realizar_session *session);
+
+/** Positions it may have. */
+TRUENO_API int32_t realizar_session_context(const realizar_session *session);
+
+/** Committed bytes of keys and values. */
+TRUENO_API size_t realizar_session_kv_bytes(const realizar_session *session);
+
+/**
+ * Make the timeline equal to tokens[0..count): the common prefix is kept, the rest recomputed, and
+ * the logits are those after the last token (which is computed again when nothing else is new).
+ * *reused (may be NULL) is how many positions were kept. TRUENO_USAGE when count is 0, exceeds the
+ * context, or an id is outside the vocabulary; TRUENO_CANCELLED leaves what was computed in place.
+ */
+TRUENO_API trueno_status realizar_session_sync(realizar_session *session, const int32_t *tokens,
+                                               int32_t count, int32_t *reused, trueno_error *err);
+
+/** Add tokens at the end and compute them; the logits are those after the last. */
+TRUENO_API trueno_status realizar_session_append(realizar_session *session, const int32_t *tokens,
+                                                 int32_t count, trueno_error *err);
+
+/** Forget all positions from `length` on. The logits become unknown until the next append or sync. */
+TRUENO_API void realizar_session_rewind(realizar_session *session, int32_t length);
+
+/** Logits after the last token, [vocab_size], valid until the next computation; NULL before the first. */
+TRUENO_API const float *realizar_session_logits(const realizar_session *session);
+
+/** Stop the computation under way, or the next one, with TRUENO_CANCELLED. Any thread. */
+TRUENO_API void realizar_session_cancel(realizar_session *session);
+
+/** Watch this session's steps; they are then computed apart from others'. NULL: stop watching. */
+TRUENO_API void realizar_session_watch(realizar_session *session, const realizar_watch *watch);
+
+/** Which rows of an item give results. */
+typedef enum realizar_rows_wanted {
+    REALIZAR_ROWS_NONE = 0,
+    REALIZAR_ROWS_LAST = 1,
+    REALIZAR_ROWS_ALL = 2
+} realizar_rows_wanted;
+
+/** New tokens for one session in a step. */
+typedef struct realizar_step_item {
+    realizar_session *session; /**< each session at most once in a step */
+    const int32_t *tokens;
+    int32_t count;
+    realizar_rows_wanted wanted;
+    float *logits; /**< [wanted rows, vocab_size], the caller's; NULL: only the session's own last row */
+    float *hidden; /**< [wanted rows, hidden_size]: the final norm's output, the caller's; or NULL */
+} realizar_step_item;
+
+/**
+ * The primitive: compute the items' tokens as one list of rows, in chunks of the engine's step_rows,
+ * and append them to their sessions. A row's result does not depend on the other rows. All sessions
+ * belong to `engine`. On an error no session is changed except by chunks that were complete.
+ */
+TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_step_item *items,
+                                       int32_t n_items, trueno_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
