@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands: one row each, and what they share. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "options.h"
+
+#include <jansson.h>
+#include <realizar/engine.h>
+#include <realizar/generate.h>
+
+typedef struct command_row {
+    const char *name;
+    const char *arguments; /* "MODEL [PROMPT]" */
+    const char *summary;   /* one line */
+    unsigned groups;       /* of options, besides the global ones */
+    int least, most;       /* positional arguments; most -1: any number */
+    trueno_status (*run)(cli_arguments *a, trueno_error *err);
+} command_row;
+
+extern const command_row COMMANDS[]; /* ends with a row without a name */
+
+const command_row *command_find(const char *name);
+
+trueno_status run_command(cli_arguments *a, trueno_error *err);
+trueno_status tokenize_command(cli_arguments *a, trueno_error *err);
+trueno_status detokenize_command(cli_arguments *a, trueno_error *err);
+trueno_status render_command(cli_arguments *a, trueno_error *err);
+trueno_status inspect_command(cli_arguments *a, trueno_error *err);
+trueno_status tensors_command(cli_arguments *a, trueno_error *err);
+trueno_status bench_command(cli_arguments *a, trueno_error *err);
+trueno_status eval_command(cli_arguments *a, trueno_error *err);
+trueno_status config_command(cli_arguments *a, trueno_error *err);
+trueno_status completion_command(cli_arguments *a, trueno_error *err);
+trueno_status man_command(cli_arguments *a, trueno_error *err);
+trueno_status help_command(cli_arguments *a, trueno_error *err);
+
+/* The whole program: parse, run, report; returns the exit code. */
+int cli_main(int argc, char **argv);
+
+/* help.c */
+void print_help(void);
+void print_command_help(const command_row *command);
+trueno_status print_version(const cli_arguments *a, trueno_error *err);
+
+/* output.c */
+trueno_status print_json(json_t *document, trueno_error *err); /* steals the reference */
+json_t *json_text(const char *bytes, size_t length); /* invalid UTF-8 becomes U+FFFD */
+json_t *json_number(double x);                       /* shortest text that reads back as float */
+void report_error(const cli_arguments *a, const trueno_error *error);
+trueno_status flush_output(trueno_error *err);
+void print_note(const cli_arguments *a, const char *format, ...) TRUENO_PRINTF(2, 3);
+
+/* input.c */
+typedef struct text_buffer {
+    char *data; /* NUL-terminated */
+    size_t bytes;
+} text_buffer;
+
+trueno_status read_text_file(const char *path, text_buffer *out, trueno_error *err); /* "-": stdin */
+trueno_status text_append(text_buffer *t, const char *bytes, size_t length, trueno_error *err);
+/* The prompt's parts (argument, --prompt, --file, piped stdin), joined by blank lines. */
+trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
+                            trueno_error *err);
+
+/* load.c: MODEL as users may write it */
+trueno_status load_engine(const cli_arguments *a, const char *model, bool bench_only,
+                          realizar_engine **out, double *milliseconds, trueno_error *err);
+trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_only,
+                         apr_model **out, trueno_error *err);
+
+/* prompt.c: the conversation's text through the chat template, as token ids */
+typedef struct prompt_ids {
+    int32_t *ids;
+    size_t count;
+} prompt_ids;
+
+trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
+                          const text_buffer *user, prompt_ids *out, trueno_error *err);
+
+/* sampling.c: options over the model's defaults */
+trueno_status generation_options(const cli_arguments *a, const realizar_engine *engine,
+                                 realizar_generation_options *o, realizar_logit_bias **bias,
+                                 trueno_error *err);
+
+/* terminal.c */
+bool terminal_wants_color(const cli_arguments *a, int fd);
+void spinner_start(const cli_arguments *a, const char *what);
+void spinner_stop(void);
+double now_milliseconds(void);
+
+/* interrupt.c: Ctrl-C cancels the session; a second one ends the process */
+void interrupt_watch(realizar_session *session);
+bool interrupted(void);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Help, version, manual pages and shell completion: all printed from the two tables. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void print_help(void)
+{
+    (void)printf("apr: run language models from GGUF, SafeTensors and .apr files\n\n"
+                 "usage: apr COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
+    for (const command_row *c = COMMANDS; c->name != NULL; c++)
+        (void)printf("  %-11s %s\n", c->name, c->summary);
+    (void)printf("\nMODEL is a file, a folder, or 'demo': the tiny model inside this program.\n"
+                 "  apr run demo \"What is 2+2?\"\n  apr COMMAND --help shows a command's options.\n");
+}
+
+static void option_label(const option_row *row, char *out, size_t bytes)
+{
+    char letter[8] = "    ";
+
+    if (row->letter != 0)
+        (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    (void)snprintf(out, bytes, "%s--%s%s%s", letter, row->name, row->value != NULL ? " " : "",
+                   row->value != NULL ? row->value : "");
+}
+
+static void print_options(const char *title, unsigned groups)
+{
+    (void)printf("\n%s:\n", title);
+    for (int i = 0; i < N_OPTION_ROWS; i++) {
+        const option_row *row = &OPTION_ROWS[i];
+        char label[80];
+
+        if ((row->groups & groups) == 0)
+            continue;
+        option_label(row, label, sizeof label);
+        (void)printf("  %-32s %s", label, row->help);
+        if (row->initial != NULL)
+            (void)printf(" [%s]", row->initial);
+        (void)putchar('\n');
+    }
+}
+
+void print_command_help(const command_row *c)
+{
+    (void)printf("apr %s: %s\n\nusage: apr %s %s [OPTIONS]\n", c->name, c->summary, c->name,
+                 c->arguments);
+    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
+        print_options("options", c->groups & ~(unsigned)GROUP_GLOBAL);
+    print_options("options of every command", GROUP_GLOBAL);
+}
+
+trueno_status help_command(cli_arguments *a, trueno_error *err)
+{
+    const command_row *c = a->n_positional > 0 ? command_find(a->positional[0]) : NULL;
+
+    if (a->n_positional > 0 && c == NULL)
+        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'; see apr --help",
+                           a->positional[0]);
+    if (c != NULL)
+        print_command_help(c);
+    else
+        print_help();
+    return TRUENO_OK;
+}
+
+trueno_status print_version(const cli_arguments *a, trueno_error *err)
+{
+    const char *level = trueno_cpu_level_name(trueno_cpu_flags());
+    json_t *backends = json_array();
+    char line[256];
+
+    if (!a->o.json)
+        (void)printf("apr %s\n", realizar_version());
+    for (int i = 0; trueno_backend_describe(i, line, sizeof line); i++) {
+        if (!a->o.json && a->o.verbose)
+            (void)printf("backend %s\n", line);
+        (void)json_array_append_new(backends, json_string(line));
+    }
+    if (!a->o.json && a->o.verbose)
+        (void)printf("cpu level %s, %d threads\n", level, trueno_cpu_default_threads());
+    if (a->o.json)
+        return print_json(json_pack("{s:i, s:s, s:o, s:s, s:i}", "schema", 1, "version",
+                                    realizar_version(), "backends", backends, "cpu_level", level,
+                                    "threads", trueno_cpu_default_threads()),
+                          err);
+    json_decref(backends);
+    return TRUENO_OK;
+}
+
+/* scdoc needs _ and * escaped in running text. */
+static void print_escaped(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (strchr("_*\\<>", *text) != NULL)
+            (void)putchar('\\');
+        (void)putchar(*text);
+    }
+}
+
+static void print_man_options(const char *title, unsigned groups)
+{
+    (void)printf("\n# %s\n", title);
+    for (int i = 0; i < N_OPTION_ROWS; i++) {
+        const option_row *row = &OPTION_ROWS[i];
+        char variable[64];
+
+        if ((row->groups & groups) == 0)
+            continue;
+        (void)printf("\n*");
+        if (row->letter != 0)
+            (void)printf("-%c*, *", row->letter);
+        (void)printf("--%s*", row->name);
+        if (row->value != NULL) {
+            (void)printf(" _");
+            print_escaped(row->value);
+            (void)printf("_");
+        }
+        option_variable(row->name, variable, sizeof variable);
+        (void)printf("\n\t");
+        print_escaped(row->help);
+        if (row->initial != NULL) {
+            (void)printf(" Default: ");
+            print_escaped(row->initial);
+            (void)putchar('.');
+        }
+        (void)printf(" Environment: ");
+        print_escaped(variable);
+        (void)printf(".\n");
+    }
+}
+
+static void print_command_man(const command_row *c)
+{
+    (void)printf("apr-%s(1)\n\n# NAME\n\napr-%s - %s\n\n# SYNOPSIS\n\n*apr %s* ", c->name, c->name,
+                 c->summary, c->name);
+    print_escaped(c->arguments);
+    (void)printf(" [options]\n");
+    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
+        print_man_options("OPTIONS", c->groups & ~(unsigned)GROUP_GLOBAL);
+    print_man_options("GLOBAL OPTIONS", GROUP_GLOBAL);
+    (void)printf("\n# EXIT STATUS\n\nSee *apr*(1).\n");
+}
+
+static void print_program_man(void)
+{
+    static const char *const EXITS[] = {
+        "0", "ok", "1", "internal error", "2", "usage", "3", "file not found", "4",
+        "invalid format", "5", "content found wrong by a check", "6",
+        "well-formed, but cannot run here", "7", "input or output error", "8", "inference failed",
+        "9", "feature or device not present", "10", "network", "130", "interrupted"};
+
+    (void)printf("apr(1)\n\n# NAME\n\napr - run language models\n\n# SYNOPSIS\n\n*apr* _COMMAND_ "
+                 "[arguments] [options]\n\n# COMMANDS\n");
+    for (const command_row *c = COMMANDS; c->name != NULL; c++)
+        (void)printf("\n*apr-%s*(1)\n\t%s\n", c->name, c->summary);
+    print_man_options("GLOBAL OPTIONS", GROUP_GLOBAL);
+    (void)printf("\n# EXIT STATUS\n");
+    for (size_t i = 0; i + 1 < sizeof EXITS / sizeof EXITS[0]; i += 2)
+        (void)printf("\n*%s*\n\t%s\n", EXITS[i], EXITS[i + 1]);
+}
+
+trueno_status man_command(cli_arguments *a, trueno_error *err)
+{
+    const command_row *c = a->n_positional > 0 ? command_find(a->positional[0]) : NULL;
+
+    if (a->n_positional > 0 && c == NULL)
+        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'", a->positional[0]);
+    if (c != NULL)
+        print_command_man(c);
+    else
+        print_program_man();
+    return TRUENO_OK;
+}
+
+static void print_bash_words(unsigned groups)
+{
+    for (int i = 0; i < N_OPTION_ROWS; i++)
+        if ((OPTION_ROWS[i].groups & groups) != 0)
+            (void)printf(" --%s", OPTION_ROWS[i].name);
+}
+
+trueno_status completion_command(cli_arguments *a, trueno_error *err)
+{
+    if (strcmp(a->positional[0], "bash") != 0)
+        return trueno_fail(err, TRUENO_USAGE, "no completion for '%s'; there is one for bash",
+                           a->positional[0]);
+    (void)printf("# bash completion for apr\n_apr()\n{\n"
+                 "    local current=${COMP_WORDS[COMP_CWORD]} words=\"\"\n"
+                 "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
+    for (const command_row *c = COMMANDS; c->name != NULL; c++)
+        (void)printf("%s ", c->name);
+    (void)printf("\"\n    else\n        case ${COMP_WORDS[1]} in\n");
+    for (const command_row *c = COMMANDS; c->name != NULL; c++) {
+        (void)printf("        %s) words=\"", c->name);
+        print_bash_words(c->groups | GROUP_GLOBAL);
+        (void)printf("\" ;;\n");
+    }
+    (void)printf("        esac\n        [[ $current == -* ]] || words=\"\"\n    fi\n"
+                 "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+                 "    [ \"$COMP_CWORD\" -gt 1 ] && [[ $current != -* ]] &&\n"
+                 "        COMPREPLY+=($(compgen -f -- \"$current\"))\n}\n"
+                 "complete -o filenames -F _apr apr\n");
+    return TRUENO_OK;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* apr inspect and apr tensors: what is in a model file. */
+#include "commands.h"
+
+#include <apr/inspect.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A document that libapr made, parsed so that it can be shown as a table. */
+static trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err)
+{
+    json_error_t problem;
+
+    *out = json_loadb(text, bytes, JSON_ALLOW_NUL, &problem);
+    if (*out == NULL)
+        return trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line, problem.text);
+    return TRUENO_OK;
+}
+
+static void print_value(const json_t *value)
+{
+    if (json_is_string(value)) {
+        const char *text = json_string_value(value);
+        size_t line = strcspn(text, "\n");
+
+        (void)printf("%.*s%s\n", (int)(line < 100 ? line : 100), text,
+                     line < 100 && text[line] == '\0' ? "" : " ...");
+    } else {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+
+        (void)printf("%s\n", text != NULL ? text : "?");
+        free(text);
+    }
+}
+
+static void print_members(const json_t *object, const char *indent)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        if (strcmp(key, "schema") == 0)
+            continue;
+        if (strcmp(key, "metadata") == 0) {
+            (void)printf("metadata\n");
+            print_members(value, "  ");
+            continue;
+        }
+        (void)printf("%s%-*s ", indent, (int)(32 - strlen(indent)), key);
+        print_value(value);
+    }
+}
+
+static void print_shape(const json_t *shape)
+{
+    char text[64];
+    size_t used = 0;
+
+    for (size_t i = 0; i < json_array_size(shape) && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i > 0 ? " x " : "",
+                                 (long long)json_integer_value(json_array_get(shape, i)));
+    (void)printf(" %-18s", text);
+}
+
+static void print_tensors(const json_t *document)
+{
+    const json_t *list = json_object_get(document, "tensors");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *t = json_array_get(list, i), *stats = json_object_get(t, "stats");
+
+        (void)printf("%-36s %-7s", json_string_value(json_object_get(t, "name")),
+                     json_string_value(json_object_get(t, "dtype")));
+        print_shape(json_object_get(t, "shape"));
+        (void)printf(" %12lld", (long long)json_integer_value(json_object_get(t, "bytes")));
+        if (stats != NULL)
+            (void)printf("  min %10.4g max %10.4g mean %10.3g std %10.3g",
+                         json_number_value(json_object_get(stats, "min")),
+                         json_number_value(json_object_get(stats, "max")),
+                         json_number_value(json_object_get(stats, "mean")),
+                         json_number_value(json_object_get(stats, "std")));
+        (void)putchar('\n');
+    }
+}
+
+static trueno_status show(const cli_arguments *a, const char *text, size_t bytes, bool tensors,
+                          trueno_error *err)
+{
+    json_t *document;
+    trueno_status status = parse_document(text, bytes, &document, err);
+
+    if (status < 0)
+        return status;
+    if (a->o.json)
+        return print_json(document, err);
+    if (tensors)
+        print_tensors(document);
+    else
+        print_members(document, "");
+    json_decref(document);
+    return TRUENO_OK;
+}
+
+trueno_status inspect_command(cli_arguments *a, trueno_error *err)
+{
+    apr_model *model;
+    size_t bytes = 0;
+    char *text = NULL;
+    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+
+    if (status < 0)
+        return status;
+    status = apr_inspect_json(model, a->o.vocab, &text, &bytes, err);
+    if (status == TRUENO_OK)
+        status = show(a, text, bytes, false, err);
+    apr_inspect_free(model, text, bytes);
+    apr_model_close(model);
+    return status;
+}
+
+trueno_status tensors_command(cli_arguments *a, trueno_error *err)
+{
+    apr_tensors_options options = {.size = sizeof options,
+                                   .filter = a->o.filter,
+                                   .limit = (size_t)a->o.limit,
+                                   .stats = a->o.stats};
+    apr_model *model;
+    size_t bytes = 0;
+    char *text = NULL;
+    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+
+    if (status < 0)
+        return status;
+    status = apr_tensors_json(model, &options, &text, &bytes, err);
+    if (status == TRUENO_OK)
+        status = show(a, text, bytes, true, err);
+    apr_inspect_free(model, text, bytes);
+    apr_model_close(model);
+    return status;
+}

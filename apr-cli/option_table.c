@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the option table. */
+#include "options.h"
+
+#define AT(field) offsetof(cli_options, field)
+#define FLAG(name, letter, groups, field, help)                                                    \
+    {name, letter, OPTION_FLAG, NULL, NULL, 0, 0, groups, AT(field), help}
+#define INT(name, letter, value, initial, low, high, groups, field, help)                          \
+    {name, letter, OPTION_INT, value, initial, low, high, groups, AT(field), help}
+#define FLOAT(name, value, initial, low, high, groups, field, help)                                \
+    {name, 0, OPTION_FLOAT, value, initial, low, high, groups, AT(field), help}
+#define TEXT(name, letter, value, initial, groups, field, help)                                    \
+    {name, letter, OPTION_TEXT, value, initial, 0, 0, groups, AT(field), help}
+#define LIST(name, value, groups, field, help)                                                     \
+    {name, 0, OPTION_LIST, value, NULL, 0, 0, groups, AT(field), help}
+
+#define MAX_INT 2147483647.0
+
+const option_row OPTION_ROWS[] = {
+    FLAG("json", 0, GROUP_GLOBAL, json, "print one JSON document on standard output"),
+    FLAG("verbose", 'v', GROUP_GLOBAL, verbose, "tell what is loaded and how fast it runs"),
+    FLAG("quiet", 'q', GROUP_GLOBAL, quiet, "errors only on standard error"),
+    FLAG("offline", 0, GROUP_GLOBAL, offline, "never use the network"),
+    TEXT("color", 0, "auto|always|never", "auto", GROUP_GLOBAL, color,
+         "colours and spinner; auto: on a terminal, unless NO_COLOR is set"),
+    FLAG("help", 'h', GROUP_GLOBAL, help, "show help"),
+    FLAG("version", 0, GROUP_GLOBAL, version, "show the version; with -v also the backends"),
+
+    INT("ctx", 'c', "N", NULL, 1, MAX_INT, GROUP_ENGINE | GROUP_EVAL, ctx,
+        "positions in the context (default: the model's limit; eval: 512)"),
+    INT("threads", 't', "N", NULL, 1, 1024, GROUP_ENGINE, threads,
+        "CPU threads (default: physical cores in the affinity mask and quota)"),
+    FLAG("gpu", 0, GROUP_ENGINE, gpu, "use the GPU, or fail"),
+    FLAG("no-gpu", 0, GROUP_ENGINE, no_gpu, "use the CPU even where a GPU is"),
+    TEXT("backend", 0, "cpu|cuda|reference", NULL, GROUP_ENGINE, backend,
+         "compute with this backend; reference: exact and slow"),
+    TEXT("kv-type", 0, "f16|f32|q8_0", "f16", GROUP_ENGINE, kv_type,
+         "how keys and values are stored"),
+    FLAG("mmap", 0, GROUP_ENGINE, mmap,
+         "compute from the file's own layout: less memory written, slower"),
+    FLAG("lenient", 0, GROUP_ENGINE | GROUP_FILE, lenient,
+         "accept what the strict reader refuses but can be read safely"),
+    FLAG("verify", 0, GROUP_ENGINE | GROUP_FILE, verify, "check every checksum before use"),
+
+    TEXT("prompt", 'p', "TEXT", NULL, GROUP_PROMPT, prompt, "the prompt, or a part of it"),
+    TEXT("file", 'f', "FILE", NULL, GROUP_PROMPT | GROUP_TOKENIZE, file,
+         "read the prompt from FILE (-: standard input)"),
+    TEXT("system", 0, "TEXT", NULL, GROUP_PROMPT, system, "system message of the conversation"),
+    FLAG("chat", 0, GROUP_PROMPT, chat, "insist on the model's chat template"),
+    FLAG("no-chat", 0, GROUP_PROMPT, no_chat, "give the model the raw text"),
+    TEXT("chat-template", 0, "NAME|FILE", NULL, GROUP_PROMPT | GROUP_TEMPLATE, chat_template,
+         "use this chat template instead of the model's"),
+
+    INT("max-tokens", 'n', "N", NULL, 1, MAX_INT, GROUP_SAMPLING, max_tokens,
+        "stop after N tokens (default: when the turn ends or the context is full)"),
+    FLOAT("temperature", "X", NULL, 0, 1e4, GROUP_SAMPLING, temperature,
+          "0: always the most probable token (default: the model's, else 0.7)"),
+    INT("top-k", 0, "N", NULL, 0, MAX_INT, GROUP_SAMPLING, top_k,
+        "keep the N most probable tokens; 0: all (default: the model's, else 40)"),
+    FLOAT("top-p", "X", NULL, 0, 1, GROUP_SAMPLING, top_p,
+          "keep the most probable tokens up to this sum (default: the model's, else 0.95)"),
+    FLOAT("min-p", "X", NULL, 0, 1, GROUP_SAMPLING, min_p,
+          "drop tokens below X times the largest probability (default: the model's, else 0.05)"),
+    FLOAT("repeat-penalty", "X", NULL, 1e-4, 1e4, GROUP_SAMPLING, repeat_penalty,
+          "divide the logits of recent tokens (default: the model's, else 1)"),
+    FLOAT("frequency-penalty", "X", NULL, -1e4, 1e4, GROUP_SAMPLING, frequency_penalty,
+          "subtract X for each recent occurrence (default: 0)"),
+    FLOAT("presence-penalty", "X", NULL, -1e4, 1e4, GROUP_SAMPLING, presence_penalty,
+          "subtract X once for each recent token (default: 0)"),
+    INT("repeat-last-n", 0, "N", "64", 0, 4096, GROUP_SAMPLING, repeat_last_n,
+        "how many tokens the penalties look back on"),
+    INT("seed", 0, "N", NULL, 0, 9007199254740992.0, GROUP_SAMPLING, seed,
+        "random seed (default: random, reported)"),
+    LIST("stop", "TEXT", GROUP_SAMPLING, stop, "end before this text (repeatable)"),
+    FLAG("ignore-eos", 0, GROUP_SAMPLING, ignore_eos, "never end the turn by itself"),
+    LIST("logit-bias", "ID=X", GROUP_SAMPLING, logit_bias, "add X to a token's logit (repeatable)"),
+    FLAG("stream", 0, GROUP_SAMPLING, stream, "print text as it comes (default)"),
+    FLAG("no-stream", 0, GROUP_SAMPLING, no_stream, "print the text when it is complete"),
+    FLAG("benchmark", 0, GROUP_SAMPLING, benchmark, "print the timings after the text"),
+
+    FLAG("no-special", 0, GROUP_TOKENIZE, no_special,
+         "special tokens in the text are plain text, and BOS is not added"),
+    FLAG("vocab", 0, GROUP_INSPECT, vocab, "show long arrays whole"),
+    FLAG("stats", 0, GROUP_TENSORS, stats, "minimum, maximum, mean and deviation of every tensor"),
+    TEXT("filter", 0, "PATTERN", NULL, GROUP_TENSORS, filter,
+         "only tensors whose name matches (* and ?)"),
+    INT("limit", 0, "N", NULL, 0, MAX_INT, GROUP_TENSORS, limit, "at most N tensors"),
+    TEXT("messages", 0, "FILE.json", NULL, GROUP_RENDER, messages, "the conversation"),
+    TEXT("tools", 0, "FILE.json", NULL, GROUP_RENDER, tools, "tools offered to the model"),
+    FLAG("no-generation-prompt", 0, GROUP_RENDER, no_generation_prompt,
+         "do not open the assistant's turn"),
+
+    TEXT("n-prompt", 'p', "N,...", "512", GROUP_BENCH, n_prompt, "prompt lengths to time (0: none)"),
+    TEXT("n-gen", 'n', "N,...", "128", GROUP_BENCH, n_gen, "numbers of tokens to generate (0: none)"),
+    TEXT("depth", 'd', "N,...", "0", GROUP_BENCH, depth, "positions filled before each test"),
+    TEXT("batch", 0, "M,...", "1", GROUP_BENCH, batch, "sessions decoded at once"),
+    INT("repetitions", 'r', "N", "5", 1, 1000, GROUP_BENCH, repetitions, "runs of each test"),
+    INT("warmup", 0, "N", "1", 0, 100, GROUP_BENCH, warmup, "runs not counted"),
+    TEXT("text", 0, "FILE", NULL, GROUP_EVAL, text, "the text to score"),
+    TEXT("save-logits", 0, "FILE", NULL, GROUP_EVAL, save_logits, "save the base distribution"),
+    TEXT("kl-against", 0, "FILE", NULL, GROUP_EVAL, kl_against, "compare with a saved base"),
+    FLAG("show-origin", 0, GROUP_CONFIG, show_origin, "say where each value comes from"),
+};
+
+const int N_OPTION_ROWS = sizeof OPTION_ROWS / sizeof OPTION_ROWS[0];

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* THE OPTION TABLE: parsing, environment, help, man pages and completion all come from its rows. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <trueno/error.h>
+
+/* Texts given by a repeatable option. */
+typedef struct text_list {
+    const char **items;
+    int count;
+} text_list;
+
+/* Every option's value. Which ones a command takes is a matter of its groups. */
+typedef struct cli_options {
+    /* everywhere */
+    bool json, verbose, quiet, offline, help, version;
+    const char *color;
+    /* the engine */
+    int64_t ctx, threads;
+    bool gpu, no_gpu, mmap, lenient, verify;
+    const char *kv_type, *backend;
+    /* the prompt */
+    const char *prompt, *file, *system, *chat_template;
+    bool chat, no_chat;
+    /* generation */
+    int64_t max_tokens, top_k, repeat_last_n, seed;
+    double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
+    text_list stop, logit_bias;
+    bool ignore_eos, stream, no_stream, benchmark;
+    /* tokenize, inspect, tensors, render */
+    bool no_special, vocab, stats, no_generation_prompt;
+    const char *filter, *messages, *tools;
+    int64_t limit;
+    /* bench, eval */
+    const char *n_prompt, *n_gen, *depth, *batch;
+    int64_t repetitions, warmup;
+    const char *text, *save_logits, *kl_against;
+    bool show_origin;
+} cli_options;
+
+typedef enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_FLOAT, OPTION_TEXT, OPTION_LIST } option_kind;
+
+/* Groups of options; a command lists those it takes. */
+enum {
+    GROUP_GLOBAL = 1 << 0,
+    GROUP_ENGINE = 1 << 1,
+    GROUP_PROMPT = 1 << 2,
+    GROUP_SAMPLING = 1 << 3,
+    GROUP_TOKENIZE = 1 << 4,
+    GROUP_INSPECT = 1 << 5,
+    GROUP_TENSORS = 1 << 6,
+    GROUP_RENDER = 1 << 7,
+    GROUP_BENCH = 1 << 8,
+    GROUP_EVAL = 1 << 9,
+    GROUP_CONFIG = 1 << 10,
+    GROUP_TEMPLATE = 1 << 11,
+    GROUP_FILE = 1 << 12
+};
+
+typedef struct option_row {
+    const char *name;
+    char letter; /* 0: none */
+    option_kind kind;
+    const char *value;   /* what help calls the argument; for choices "f16|f32|q8_0" */
+    const char *initial; /* default, as text; NULL: none (decided later, as help says) */
+    double low, high;    /* allowed range of numbers */
+    unsigned groups;
+    size_t offset; /* in cli_options */
+    const char *help;
+} option_row;
+
+/* Where a value came from; later ones win. */
+typedef enum option_origin {
+    ORIGIN_DEFAULT,
+    ORIGIN_SETTINGS,
+    ORIGIN_ENVIRONMENT,
+    ORIGIN_COMMAND_LINE
+} option_origin;
+
+extern const option_row OPTION_ROWS[];
+extern const int N_OPTION_ROWS;
+
+/* The parsed command line. */
+typedef struct cli_arguments {
+    cli_options o;
+    option_origin origin[128]; /* by row */
+    const char **positional;   /* argv strings, [n_positional] */
+    int n_positional;
+} cli_arguments;
+
+/* Set one option from text; `where` names the source in errors ("--ctx", "APR_CTX", "apr.yaml:3"). */
+trueno_status option_set(cli_arguments *a, int row, const char *text, option_origin origin,
+                         const char *where, trueno_error *err);
+
+/* Defaults, then APR_<OPTION> of the environment for the rows of `groups`. */
+trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *err);
+
+/* Parse argv[first..argc) with the rows of `groups`; what is no option becomes positional. */
+trueno_status options_parse(cli_arguments *a, unsigned groups, int argc, char **argv, int first,
+                            trueno_error *err);
+
+/* True when the user gave it, by any means. */
+bool option_given(const cli_arguments *a, const char *name);
+
+/* The row of that name within the groups, or -1. */
+int option_find(const char *name, unsigned groups);
+
+/* Current value of a row as text, for `apr config`. */
+void option_text(const cli_arguments *a, int row, char *out, size_t bytes);
+
+/* "APR_MAX_TOKENS" for "max-tokens". */
+void option_variable(const char *name, char *out, size_t bytes);
+
+void options_free(cli_arguments *a);
+
+/* The candidate nearest to `word` by edits, or NULL when nothing is near. names ends with NULL. */
+const char *nearest_word(const char *word, const char *const *names);
+
+#endif
