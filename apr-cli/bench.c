@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* apr bench: prompt processing (ppN) and generation (tgN), with the memory's speed read beside them. */
+/* apr bench: prompt processing (ppN) and generation (tgN), with the memory's speed read beside
+ * them. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -129,12 +130,12 @@ static void print_row(const cli_arguments *a, const bench_state *b)
 
     if (a->o.json)
         return;
-    (void)printf("%-8s %8lld %6lld %12.2f %12.2f %12.2f", json_string_value(json_object_get(row, "test")),
-                 (long long)json_integer_value(json_object_get(row, "depth")),
-                 (long long)json_integer_value(json_object_get(row, "batch")),
-                 json_real_value(json_object_get(row, "median")),
-                 json_real_value(json_object_get(row, "min")),
-                 json_real_value(json_object_get(row, "max")));
+    (void)printf(
+        "%-8s %8lld %6lld %12.2f %12.2f %12.2f", json_string_value(json_object_get(row, "test")),
+        (long long)json_integer_value(json_object_get(row, "depth")),
+        (long long)json_integer_value(json_object_get(row, "batch")),
+        json_real_value(json_object_get(row, "median")),
+        json_real_value(json_object_get(row, "min")), json_real_value(json_object_get(row, "max")));
     if (gb_s != NULL)
         (void)printf(" %8.1f", json_real_value(gb_s));
     (void)putchar('\n');
@@ -238,8 +239,8 @@ static trueno_status print_result(const cli_arguments *a, bench_state *b, trueno
     if (a->o.json)
         return print_json(
             json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:O, s:o}", "schema", 1, "model",
-                      apr_model_path(model), "backend", realizar_engine_backend(b->engine), "device",
-                      realizar_engine_device(b->engine), "threads",
+                      apr_model_path(model), "backend", realizar_engine_backend(b->engine),
+                      "device", realizar_engine_device(b->engine), "threads",
                       (json_int_t)(a->o.threads > 0 ? a->o.threads : trueno_cpu_default_threads()),
                       "ctx", realizar_engine_context(b->engine), "rows", b->rows, "bandwidth_gb_s",
                       json_number(b->gb_s)),
@@ -258,9 +259,9 @@ static trueno_status bench(const cli_arguments *a, bench_state *b, const number_
         (status = make_tokens(b, list, err)) < 0)
         return status;
     if (!a->o.json)
-        (void)printf("%s (%s)\n%-8s %8s %6s %12s %12s %12s %8s\n", realizar_engine_backend(b->engine),
-                     realizar_engine_device(b->engine), "test", "depth", "batch", "median tok/s",
-                     "min", "max", "GB/s");
+        (void)printf("%s (%s)\n%-8s %8s %6s %12s %12s %12s %8s\n",
+                     realizar_engine_backend(b->engine), realizar_engine_device(b->engine), "test",
+                     "depth", "batch", "median tok/s", "min", "max", "GB/s");
     status = run_lists(a, b, list, err);
     if (status == TRUENO_OK)
         status = measure_bandwidth((int)a->o.threads, &b->gb_s, err);

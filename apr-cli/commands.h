@@ -45,8 +45,8 @@ trueno_status print_version(const cli_arguments *a, trueno_error *err);
 
 /* output.c */
 trueno_status print_json(json_t *document, trueno_error *err); /* steals the reference */
-json_t *json_text(const char *bytes, size_t length); /* invalid UTF-8 becomes U+FFFD */
-json_t *json_number(double x);                       /* shortest text that reads back as float */
+json_t *json_text(const char *bytes, size_t length);           /* invalid UTF-8 becomes U+FFFD */
+json_t *json_number(double x); /* shortest text that reads back as float */
 void report_error(const cli_arguments *a, const trueno_error *error);
 trueno_status flush_output(trueno_error *err);
 void print_note(const cli_arguments *a, const char *format, ...) TRUENO_PRINTF(2, 3);
@@ -57,7 +57,8 @@ typedef struct text_buffer {
     size_t bytes;
 } text_buffer;
 
-trueno_status read_text_file(const char *path, text_buffer *out, trueno_error *err); /* "-": stdin */
+trueno_status read_text_file(const char *path, text_buffer *out,
+                             trueno_error *err); /* "-": stdin */
 trueno_status text_append(text_buffer *t, const char *bytes, size_t length, trueno_error *err);
 /* The prompt's parts (argument, --prompt, --file, piped stdin), joined by blank lines. */
 trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,

@@ -83,7 +83,8 @@ static trueno_status prepare(eval_state *s, trueno_error *err)
     if ((o->text == NULL) == (o->kl_against == NULL))
         return trueno_fail(err, TRUENO_USAGE, "one of --text FILE and --kl-against FILE is needed");
     if (o->kl_against != NULL && o->save_logits != NULL)
-        return trueno_fail(err, TRUENO_USAGE, "--save-logits and --kl-against contradict each other");
+        return trueno_fail(err, TRUENO_USAGE,
+                           "--save-logits and --kl-against contradict each other");
     s->context = o->ctx > 0 ? (int32_t)o->ctx : DEFAULT_CONTEXT;
     if (s->context < 4)
         return trueno_fail(err, TRUENO_USAGE, "--ctx: %d is too short to score", s->context);
@@ -94,16 +95,16 @@ static trueno_status prepare(eval_state *s, trueno_error *err)
     if ((status = take_tokens(s, err)) < 0)
         return status;
     if (s->context > realizar_engine_context(s->engine))
-        return trueno_fail(err, TRUENO_USAGE, "chunks of %d tokens, the model allows %d", s->context,
-                           realizar_engine_context(s->engine));
+        return trueno_fail(err, TRUENO_USAGE, "chunks of %d tokens, the model allows %d",
+                           s->context, realizar_engine_context(s->engine));
     s->logits = malloc((size_t)s->context * (size_t)s->vocab * sizeof *s->logits);
     s->result.kl = calloc((size_t)s->chunks * (size_t)s->context, sizeof *s->result.kl);
     if (s->logits == NULL || s->result.kl == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d rows of %d logits", s->context,
                            s->vocab);
     if (o->save_logits != NULL)
-        status = base_create(&s->base, o->save_logits, s->context, s->vocab, s->chunks, s->tokens,
-                             err);
+        status =
+            base_create(&s->base, o->save_logits, s->context, s->vocab, s->chunks, s->tokens, err);
     return status < 0 ? status : realizar_session_new(&s->session, s->engine, s->context, err);
 }
 
@@ -130,7 +131,8 @@ static int32_t top(const float *x, int32_t n)
     return best;
 }
 
-static trueno_status score_token(eval_state *s, const float *logits, int32_t next, trueno_error *err)
+static trueno_status score_token(eval_state *s, const float *logits, int32_t next,
+                                 trueno_error *err)
 {
     eval_result *r = &s->result;
     double total = log_sum_exp(logits, s->vocab), nll = total - logits[next];
@@ -169,7 +171,8 @@ static trueno_status score_chunk(eval_state *s, int32_t chunk, trueno_error *err
         if ((status = realizar_step(s->engine, &items[i], 1, err)) < 0)
             return status;
     for (int32_t i = half; i < s->context - 1; i++) {
-        status = score_token(s, s->logits + (size_t)(i - half) * (size_t)s->vocab, tokens[i + 1], err);
+        status =
+            score_token(s, s->logits + (size_t)(i - half) * (size_t)s->vocab, tokens[i + 1], err);
         if (status < 0)
             return status;
     }
@@ -199,10 +202,9 @@ static trueno_status print_result(eval_state *s, trueno_error *err)
     if (s->a->o.kl_against != NULL) {
         double p99 = r->kl[(int64_t)(0.99 * (n - 1))], most = r->kl[r->scored - 1];
 
-        (void)json_object_set_new(
-            o, "kl_divergence",
-            json_pack("{s:o, s:o, s:o}", "mean", json_number(sum_kl / n), "p99", json_number(p99),
-                      "max", json_number(most)));
+        (void)json_object_set_new(o, "kl_divergence",
+                                  json_pack("{s:o, s:o, s:o}", "mean", json_number(sum_kl / n),
+                                            "p99", json_number(p99), "max", json_number(most)));
         (void)json_object_set_new(o, "top1_agreement", json_number((double)r->same_top / n));
         if (!s->a->o.json)
             (void)printf("KL divergence  mean %.3e  p99 %.3e  max %.3e\ntop-1 agreement %.4f\n",

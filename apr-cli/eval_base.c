@@ -69,9 +69,8 @@ trueno_status base_write(base_file *b, const float *logits, double log_sum, true
     head[1] = (float)(least - log_sum);
     memcpy(b->packed, head, sizeof head);
     for (int32_t i = 0; i < b->vocab; i++)
-        b->packed[EXTRA + i] = head[0] > 0 && logits[i] > least
-                                   ? (uint16_t)lrintf((logits[i] - least) / head[0])
-                                   : 0;
+        b->packed[EXTRA + i] =
+            head[0] > 0 && logits[i] > least ? (uint16_t)lrintf((logits[i] - least) / head[0]) : 0;
     return put(b, b->packed, record_words(b->vocab) * sizeof *b->packed, err);
 }
 

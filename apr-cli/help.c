@@ -11,8 +11,9 @@ void print_help(void)
                  "usage: apr COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
     for (const command_row *c = COMMANDS; c->name != NULL; c++)
         (void)printf("  %-11s %s\n", c->name, c->summary);
-    (void)printf("\nMODEL is a file, a folder, or 'demo': the tiny model inside this program.\n"
-                 "  apr run demo \"What is 2+2?\"\n  apr COMMAND --help shows a command's options.\n");
+    (void)printf(
+        "\nMODEL is a file, a folder, or 'demo': the tiny model inside this program.\n"
+        "  apr run demo \"What is 2+2?\"\n  apr COMMAND --help shows a command's options.\n");
 }
 
 static void option_label(const option_row *row, char *out, size_t bytes)
@@ -145,11 +146,18 @@ static void print_command_man(const command_row *c)
 
 static void print_program_man(void)
 {
-    static const char *const EXITS[] = {
-        "0", "ok", "1", "internal error", "2", "usage", "3", "file not found", "4",
-        "invalid format", "5", "content found wrong by a check", "6",
-        "well-formed, but cannot run here", "7", "input or output error", "8", "inference failed",
-        "9", "feature or device not present", "10", "network", "130", "interrupted"};
+    static const char *const EXITS[] = {"0",   "ok",
+                                        "1",   "internal error",
+                                        "2",   "usage",
+                                        "3",   "file not found",
+                                        "4",   "invalid format",
+                                        "5",   "content found wrong by a check",
+                                        "6",   "well-formed, but cannot run here",
+                                        "7",   "input or output error",
+                                        "8",   "inference failed",
+                                        "9",   "feature or device not present",
+                                        "10",  "network",
+                                        "130", "interrupted"};
 
     (void)printf("apr(1)\n\n# NAME\n\napr - run language models\n\n# SYNOPSIS\n\n*apr* _COMMAND_ "
                  "[arguments] [options]\n\n# COMMANDS\n");

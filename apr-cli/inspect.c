@@ -14,7 +14,8 @@ static trueno_status parse_document(const char *text, size_t bytes, json_t **out
 
     *out = json_loadb(text, bytes, JSON_ALLOW_NUL, &problem);
     if (*out == NULL)
-        return trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line, problem.text);
+        return trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line,
+                           problem.text);
     return TRUENO_OK;
 }
 

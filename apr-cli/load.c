@@ -42,7 +42,8 @@ static trueno_status choose_backend(const cli_arguments *a, const char **name, t
     int ways = o->gpu + o->no_gpu + (o->backend != NULL);
 
     if (ways > 1)
-        return trueno_fail(err, TRUENO_USAGE, "only one of --gpu, --no-gpu and --backend can be given");
+        return trueno_fail(err, TRUENO_USAGE,
+                           "only one of --gpu, --no-gpu and --backend can be given");
     *name = o->gpu ? "cuda" : o->no_gpu ? "cpu" : o->backend;
     return TRUENO_OK;
 }

@@ -3,16 +3,26 @@
 #include "options.h"
 
 #define AT(field) offsetof(cli_options, field)
-#define FLAG(name, letter, groups, field, help)                                                    \
-    {name, letter, OPTION_FLAG, NULL, NULL, 0, 0, groups, AT(field), help}
-#define INT(name, letter, value, initial, low, high, groups, field, help)                          \
-    {name, letter, OPTION_INT, value, initial, low, high, groups, AT(field), help}
-#define FLOAT(name, value, initial, low, high, groups, field, help)                                \
-    {name, 0, OPTION_FLOAT, value, initial, low, high, groups, AT(field), help}
-#define TEXT(name, letter, value, initial, groups, field, help)                                    \
-    {name, letter, OPTION_TEXT, value, initial, 0, 0, groups, AT(field), help}
-#define LIST(name, value, groups, field, help)                                                     \
-    {name, 0, OPTION_LIST, value, NULL, 0, 0, groups, AT(field), help}
+#define FLAG(name, letter, groups, field, help)                              \
+    {                                                                        \
+        name, letter, OPTION_FLAG, NULL, NULL, 0, 0, groups, AT(field), help \
+    }
+#define INT(name, letter, value, initial, low, high, groups, field, help)            \
+    {                                                                                \
+        name, letter, OPTION_INT, value, initial, low, high, groups, AT(field), help \
+    }
+#define FLOAT(name, value, initial, low, high, groups, field, help)               \
+    {                                                                             \
+        name, 0, OPTION_FLOAT, value, initial, low, high, groups, AT(field), help \
+    }
+#define TEXT(name, letter, value, initial, groups, field, help)                  \
+    {                                                                            \
+        name, letter, OPTION_TEXT, value, initial, 0, 0, groups, AT(field), help \
+    }
+#define LIST(name, value, groups, field, help)                           \
+    {                                                                    \
+        name, 0, OPTION_LIST, value, NULL, 0, 0, groups, AT(field), help \
+    }
 
 #define MAX_INT 2147483647.0
 
@@ -90,8 +100,10 @@ const option_row OPTION_ROWS[] = {
     FLAG("no-generation-prompt", 0, GROUP_RENDER, no_generation_prompt,
          "do not open the assistant's turn"),
 
-    TEXT("n-prompt", 'p', "N,...", "512", GROUP_BENCH, n_prompt, "prompt lengths to time (0: none)"),
-    TEXT("n-gen", 'n', "N,...", "128", GROUP_BENCH, n_gen, "numbers of tokens to generate (0: none)"),
+    TEXT("n-prompt", 'p', "N,...", "512", GROUP_BENCH, n_prompt,
+         "prompt lengths to time (0: none)"),
+    TEXT("n-gen", 'n', "N,...", "128", GROUP_BENCH, n_gen,
+         "numbers of tokens to generate (0: none)"),
     TEXT("depth", 'd', "N,...", "0", GROUP_BENCH, depth, "positions filled before each test"),
     TEXT("batch", 0, "M,...", "1", GROUP_BENCH, batch, "sessions decoded at once"),
     INT("repetitions", 'r', "N", "5", 1, 1000, GROUP_BENCH, repetitions, "runs of each test"),

@@ -37,7 +37,7 @@ bool option_given(const cli_arguments *a, const char *name)
 static trueno_status set_flag(bool *place, const char *text, const char *where, trueno_error *err)
 {
     static const char *const YES[] = {"1", "true", "yes", "on"}, *const NO[] = {"0", "false", "no",
-                                                                                 "off"};
+                                                                                "off"};
 
     for (int i = 0; i < 4; i++) {
         if (text == NULL || strcmp(text, YES[i]) == 0) {

@@ -42,7 +42,13 @@ typedef struct cli_options {
     bool show_origin;
 } cli_options;
 
-typedef enum option_kind { OPTION_FLAG, OPTION_INT, OPTION_FLOAT, OPTION_TEXT, OPTION_LIST } option_kind;
+typedef enum option_kind {
+    OPTION_FLAG,
+    OPTION_INT,
+    OPTION_FLOAT,
+    OPTION_TEXT,
+    OPTION_LIST
+} option_kind;
 
 /* Groups of options; a command lists those it takes. */
 enum {
@@ -92,7 +98,8 @@ typedef struct cli_arguments {
     int n_positional;
 } cli_arguments;
 
-/* Set one option from text; `where` names the source in errors ("--ctx", "APR_CTX", "apr.yaml:3"). */
+/* Set one option from text; `where` names the source in errors ("--ctx", "APR_CTX", "apr.yaml:3").
+ */
 trueno_status option_set(cli_arguments *a, int row, const char *text, option_origin origin,
                          const char *where, trueno_error *err);
 

@@ -33,10 +33,11 @@ trueno_status print_json(json_t *document, trueno_error *err)
 /* Length of the valid UTF-8 character at p, or 0. */
 static size_t character_length(const unsigned char *p, size_t left)
 {
-    size_t need = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                : p[0] >= 0xe0 && p[0] < 0xf0   ? 3
-                                : p[0] >= 0xc2 && p[0] < 0xe0   ? 2
-                                                                : 0;
+    size_t need = p[0] < 0x80                   ? 1
+                  : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                  : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+                  : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                                                : 0;
 
     if (need == 0 || need > left)
         return 0;
@@ -77,11 +78,10 @@ json_t *json_number(double x)
 void report_error(const cli_arguments *a, const trueno_error *error)
 {
     if (a->o.json) {
-        json_t *document =
-            json_pack("{s:i, s:{s:i, s:s, s:o}}", "schema", 1, "error", "code",
-                      trueno_status_exit_code(error->status), "name",
-                      trueno_status_name(error->status), "message",
-                      json_text(error->message, strlen(error->message)));
+        json_t *document = json_pack("{s:i, s:{s:i, s:s, s:o}}", "schema", 1, "error", "code",
+                                     trueno_status_exit_code(error->status), "name",
+                                     trueno_status_name(error->status), "message",
+                                     json_text(error->message, strlen(error->message)));
 
         if (document != NULL)
             (void)print_json(document, NULL);

@@ -141,8 +141,10 @@ static json_t *result_json(const run_state *r)
     json_t *o = json_object();
 
     (void)json_object_set_new(o, "schema", json_integer(1));
-    (void)json_object_set_new(o, "model", json_text(apr_model_path(model), strlen(apr_model_path(model))));
-    (void)json_object_set_new(o, "architecture", json_string(apr_model_config(model)->architecture));
+    (void)json_object_set_new(o, "model",
+                              json_text(apr_model_path(model), strlen(apr_model_path(model))));
+    (void)json_object_set_new(o, "architecture",
+                              json_string(apr_model_config(model)->architecture));
     (void)json_object_set_new(o, "backend", json_string(realizar_engine_backend(r->engine)));
     (void)json_object_set_new(o, "device", json_string(realizar_engine_device(r->engine)));
     (void)json_object_set_new(o, "ctx", json_integer(realizar_session_context(r->session)));
@@ -150,15 +152,15 @@ static json_t *result_json(const run_state *r)
     (void)json_object_set_new(o, "completion_tokens", json_integer(count));
     (void)json_object_set_new(o, "prompt_ids", ids_json(r->ids.ids, r->ids.count));
     (void)json_object_set_new(o, "ids", ids_json(ids, (size_t)count));
-    (void)json_object_set_new(o, "text", json_text(r->answer.data != NULL ? r->answer.data : "",
-                                                   r->answer.bytes));
+    (void)json_object_set_new(
+        o, "text", json_text(r->answer.data != NULL ? r->answer.data : "", r->answer.bytes));
     (void)json_object_set_new(o, "finish_reason", json_string(realizar_finish_name(finish)));
     (void)json_object_set_new(o, "seed", json_integer((json_int_t)r->options.sampling.seed));
     (void)json_object_set_new(o, "timings", timings_json(r));
-    (void)json_object_set_new(
-        o, "memory",
-        json_pack("{s:I, s:I}", "peak_rss_bytes", (json_int_t)peak_rss_bytes(), "kv_bytes",
-                  (json_int_t)realizar_session_kv_bytes(r->session)));
+    (void)json_object_set_new(o, "memory",
+                              json_pack("{s:I, s:I}", "peak_rss_bytes",
+                                        (json_int_t)peak_rss_bytes(), "kv_bytes",
+                                        (json_int_t)realizar_session_kv_bytes(r->session)));
     return o;
 }
 

@@ -121,11 +121,13 @@ static trueno_status detokenize_ids(const cli_arguments *a, const vocabulary *v,
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu bytes", bytes);
     (void)realizar_tokenizer_decode(v->tokenizer, ids, count, true, text, bytes);
     if (a->o.json)
-        status = print_json(json_pack("{s:i, s:o}", "schema", 1, "text", json_text(text, bytes)), err);
+        status =
+            print_json(json_pack("{s:i, s:o}", "schema", 1, "text", json_text(text, bytes)), err);
     else
-        status = fwrite(text, 1, bytes, stdout) == bytes
-                     ? TRUENO_OK
-                     : trueno_fail(err, TRUENO_IO, "standard output: cannot write %zu bytes", bytes);
+        status =
+            fwrite(text, 1, bytes, stdout) == bytes
+                ? TRUENO_OK
+                : trueno_fail(err, TRUENO_IO, "standard output: cannot write %zu bytes", bytes);
     free(text);
     return status;
 }
@@ -134,8 +136,8 @@ trueno_status detokenize_command(cli_arguments *a, trueno_error *err)
 {
     vocabulary v = {0};
     int32_t *ids = calloc((size_t)a->n_positional, sizeof *ids);
-    trueno_status status = ids != NULL ? open_vocabulary(a, &v, err)
-                                       : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
+    trueno_status status =
+        ids != NULL ? open_vocabulary(a, &v, err) : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
 
     if (status == TRUENO_OK)
         status = detokenize_ids(a, &v, ids, err);

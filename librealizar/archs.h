@@ -9,8 +9,8 @@
 
 /* Which layers look through a sliding window. */
 typedef enum window_rule {
-    WINDOW_NONE,  /* all layers see everything, whatever the config says */
-    WINDOW_ALL,   /* every layer, when the config has a window */
+    WINDOW_NONE,     /* all layers see everything, whatever the config says */
+    WINDOW_ALL,      /* every layer, when the config has a window */
     WINDOW_ALTERNATE /* all but every n-th layer (config, else `window_pattern`) */
 } window_rule;
 

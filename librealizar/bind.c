@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Roles to weights: every tensor the architecture needs is found, checked and given to the backend. */
+/* Roles to weights: every tensor the architecture needs is found, checked and given to the backend.
+ */
 #include "internal.h"
 
 #include <math.h>
@@ -22,8 +23,9 @@ static trueno_status missing(const binder *b, apr_role role)
     char name[128];
 
     apr_role_name(role, b->layer, name, sizeof name);
-    return trueno_fail(b->err, TRUENO_UNSUPPORTED, "tensor %s is missing (architecture %s, %d layers)",
-                       name, b->e->arch->name, b->e->config->n_layers);
+    return trueno_fail(b->err, TRUENO_UNSUPPORTED,
+                       "tensor %s is missing (architecture %s, %d layers)", name, b->e->arch->name,
+                       b->e->config->n_layers);
 }
 
 static const apr_tensor *find(const binder *b, apr_role role)
@@ -66,7 +68,8 @@ static trueno_status bind_one(binder *b, apr_role role, trueno_weight **out, uin
     return status < 0 ? status : finish(b, TRUENO_USE_MATMUL, out, bytes);
 }
 
-/* Concatenate the roles' vectors as F32 (+ offset) in the backend's memory; NULL when none exists. */
+/* Concatenate the roles' vectors as F32 (+ offset) in the backend's memory; NULL when none exists.
+ */
 static trueno_status bind_vectors(binder *b, const apr_role *roles, int n_roles, float offset,
                                   float **out)
 {
@@ -171,9 +174,9 @@ static void attention_facts(const binder *b, layer_weights *w)
     a->softcap = c->attention_softcap;
     a->qk_norm_eps = c->norm_eps;
     local = e->arch->local_rope && a->window > 0;
-    a->rope = (trueno_rope){(trueno_rope_type)c->rope_type, c->n_rot,
-                            local ? 1.0f : e->weights.rope_magnitude,
-                            local ? e->weights.rope_local_frequencies : e->weights.rope_frequencies};
+    a->rope = (trueno_rope){
+        (trueno_rope_type)c->rope_type, c->n_rot, local ? 1.0f : e->weights.rope_magnitude,
+        local ? e->weights.rope_local_frequencies : e->weights.rope_frequencies};
 }
 
 static trueno_status bind_attention(binder *b, layer_weights *w)
@@ -217,7 +220,8 @@ static trueno_status bind_feed_forward(binder *b, layer_weights *w)
     return bind_norm(b, APR_FFN_POST_NORM, APR_ROLE_COUNT, false, &w->ffn_post_norm);
 }
 
-/* Embedding and output matrix: one weight for both when the file has no output or says they are tied. */
+/* Embedding and output matrix: one weight for both when the file has no output or says they are
+ * tied. */
 static trueno_status bind_ends(realizar_engine *e, trueno_error *err)
 {
     binder b = {.e = e, .layer = -1, .err = err};
@@ -248,8 +252,8 @@ trueno_status bind_weights(realizar_engine *e, trueno_error *err)
     binder b = {.e = e, .err = err};
     trueno_status status = apr_model_check_shapes(e->model, err);
 
-    e->weights.layer = trueno_arena_array(&e->arena, (size_t)e->config->n_layers,
-                                          sizeof *e->weights.layer);
+    e->weights.layer =
+        trueno_arena_array(&e->arena, (size_t)e->config->n_layers, sizeof *e->weights.layer);
     if (e->weights.layer == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d layers", e->config->n_layers);
     if (status < 0 || (status = rope_prepare(e, err)) < 0 || (status = bind_ends(e, err)) < 0)
@@ -277,8 +281,8 @@ static void free_norm(realizar_engine *e, const trueno_norm *norm)
 static void unbind_layer(realizar_engine *e, layer_weights *w)
 {
     trueno_weight *weights[] = {w->qkv, w->attn_out, w->gate_up, w->down};
-    const float *vectors[] = {w->qkv_bias, w->attn_out_bias, w->up_bias, w->down_bias,
-                              w->attention.q_norm, w->attention.k_norm};
+    const float *vectors[] = {w->qkv_bias,  w->attn_out_bias,    w->up_bias,
+                              w->down_bias, w->attention.q_norm, w->attention.k_norm};
     const trueno_norm *norms[] = {&w->attn_norm, &w->attn_post_norm, &w->ffn_norm,
                                   &w->ffn_post_norm};
 

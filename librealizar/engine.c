@@ -55,8 +55,9 @@ static trueno_status check_config(realizar_engine *e, trueno_error *err)
     if (e->arch == NULL)
         return unknown_architecture(c->architecture, err);
     if (c->n_kv_heads <= 0 || c->n_heads % c->n_kv_heads != 0)
-        return trueno_fail(err, TRUENO_UNSUPPORTED, "%d query heads do not share %d key heads evenly",
-                           c->n_heads, c->n_kv_heads);
+        return trueno_fail(err, TRUENO_UNSUPPORTED,
+                           "%d query heads do not share %d key heads evenly", c->n_heads,
+                           c->n_kv_heads);
     return TRUENO_OK;
 }
 
@@ -91,7 +92,8 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
         e->backend->memory_use(e->backend, &use);
         if (use.device_free >= need)
             return TRUENO_OK;
-        trueno_log_write(&o->log, TRUENO_LOG_INFO, "GPU has %llu bytes free, model needs about %llu",
+        trueno_log_write(&o->log, TRUENO_LOG_INFO,
+                         "GPU has %llu bytes free, model needs about %llu",
                          (unsigned long long)use.device_free, (unsigned long long)need);
         e->backend->close(e->backend);
         e->backend = NULL;
@@ -187,8 +189,8 @@ trueno_status realizar_engine_open_memory(realizar_engine **out, const void *dat
     return status < 0 ? status : engine_new(out, model, &o, err);
 }
 
-trueno_status realizar_engine_open_demo(realizar_engine **out, const realizar_engine_options *options,
-                                        trueno_error *err)
+trueno_status realizar_engine_open_demo(realizar_engine **out,
+                                        const realizar_engine_options *options, trueno_error *err)
 {
     size_t bytes;
     const void *data = realizar_demo_model(&bytes);

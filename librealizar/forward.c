@@ -19,7 +19,7 @@ typedef struct pass {
 static void embed(pass *p)
 {
     const model_weights *m = &p->e->weights;
-    float scale = p->config->embedding_scale > 0   ? p->config->embedding_scale
+    float scale = p->config->embedding_scale > 0 ? p->config->embedding_scale
                   : p->e->arch->scaled_embedding ? sqrtf((float)p->config->hidden_size)
                                                  : 1.0f;
 
@@ -29,8 +29,8 @@ static void embed(pass *p)
               p->config->hidden_size, m->embedding_bytes * (uint64_t)p->n);
 }
 
-static void normalize(pass *p, int32_t layer, apr_role role, const trueno_norm *norm, const float *x,
-                      float *y)
+static void normalize(pass *p, int32_t layer, apr_role role, const trueno_norm *norm,
+                      const float *x, float *y)
 {
     stage_begin(&p->w, REALIZAR_STAGE_NORM, layer, role);
     p->be->norm(p->be, norm, x, p->n, y);

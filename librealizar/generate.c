@@ -100,8 +100,8 @@ static trueno_status prepare(realizar_generation *g, const int32_t *ids, int32_t
     g->ids = trueno_allocate(s->engine->allocator, (size_t)g->capacity * sizeof *g->ids, 64);
     if (g->ids == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d tokens", g->capacity);
-    if ((status = held_text_init(&g->text, g->o.stops, (size_t)g->o.n_stops,
-                                 s->engine->allocator, err)) < 0 ||
+    if ((status = held_text_init(&g->text, g->o.stops, (size_t)g->o.n_stops, s->engine->allocator,
+                                 err)) < 0 ||
         (status = make_sampler(g, err)) < 0)
         return status;
     g->started = now_ms();
@@ -241,7 +241,8 @@ static int next_token(realizar_generation *g, realizar_piece *piece, trueno_erro
         return status;
     }
     g->pending = true;
-    is_end = tokenizer != NULL && !g->o.ignore_eos && realizar_tokenizer_is_end(tokenizer, chosen.id);
+    is_end =
+        tokenizer != NULL && !g->o.ignore_eos && realizar_tokenizer_is_end(tokenizer, chosen.id);
     if (tokenizer != NULL && !is_end) {
         apr_text text = realizar_tokenizer_piece(tokenizer, chosen.id, g->o.show_special);
 

@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 #include <trueno/sys/arena.h>
 
-/* One layer's weights by role, bound and checked. NULL members do not exist in this architecture. */
+/* One layer's weights by role, bound and checked. NULL members do not exist in this architecture.
+ */
 typedef struct layer_weights {
     trueno_norm attn_norm, attn_post_norm, ffn_norm, ffn_post_norm; /* width 0: absent */
     trueno_attention attention;
@@ -87,7 +88,7 @@ typedef struct forward_span {
 
 typedef struct forward_rows {
     trueno_rows rows;
-    forward_span *spans;       /* [rows.n_spans] */
+    forward_span *spans;        /* [rows.n_spans] */
     const int32_t *wanted_rows; /* [n_wanted], step rows in order */
     int32_t n_wanted;
     const realizar_watch *watch; /* NULL: nobody watches; else there is one span */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rotary frequencies: the plain ones and their four ways of stretching beyond the training length. */
+/* Rotary frequencies: the plain ones and their four ways of stretching beyond the training length.
+ */
 #include "internal.h"
 
 #include <math.h>

@@ -13,8 +13,8 @@ struct realizar_sampler {
     const realizar_tokenizer *tokenizer;
     const trueno_allocator *allocator;
     int32_t vocab_size, n_allowed;
-    float *work;           /* [vocab_size]: logits after bias and penalties */
-    uint8_t *forbidden;    /* [vocab_size] */
+    float *work;                    /* [vocab_size]: logits after bias and penalties */
+    uint8_t *forbidden;             /* [vocab_size] */
     realizar_candidate *candidates; /* [vocab_size]: kept tokens, most probable first */
     int32_t n_candidates;
     float log_sum; /* log of the sum of exp(logit) of the model's own distribution */
@@ -135,7 +135,8 @@ trueno_status realizar_sampler_new(realizar_sampler **out, const realizar_sampli
     p->bias = trueno_allocate(allocator, (size_t)s->n_bias * sizeof *p->bias, 64);
     if (p->work == NULL || p->forbidden == NULL || p->candidates == NULL || p->bias == NULL) {
         realizar_sampler_free(p);
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a sampler of %d tokens", vocab_size);
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a sampler of %d tokens",
+                           vocab_size);
     }
     if (s->n_bias > 0)
         memcpy(p->bias, s->bias, (size_t)s->n_bias * sizeof *p->bias);
@@ -189,8 +190,8 @@ static void penalize(realizar_sampler *p, const int32_t *recent, int32_t n)
         }
         if (earlier > 0 || id < 0 || id >= p->vocab_size)
             continue;
-        p->work[id] = p->work[id] > 0 ? p->work[id] / s->repeat_penalty
-                                      : p->work[id] * s->repeat_penalty;
+        p->work[id] =
+            p->work[id] > 0 ? p->work[id] / s->repeat_penalty : p->work[id] * s->repeat_penalty;
         p->work[id] -= s->frequency_penalty * (float)count + s->presence_penalty;
     }
 }
@@ -203,8 +204,10 @@ static trueno_status load_logits(realizar_sampler *p, const float *logits, truen
 
     for (int32_t i = 0; i < p->vocab_size; i++) {
         if (isnan(logits[i]) || logits[i] == INFINITY)
-            return trueno_fail(err, TRUENO_INFERENCE, "logit %d of %d is %f: the model's output is "
-                               "not finite", i, p->vocab_size, (double)logits[i]);
+            return trueno_fail(err, TRUENO_INFERENCE,
+                               "logit %d of %d is %f: the model's output is "
+                               "not finite",
+                               i, p->vocab_size, (double)logits[i]);
         p->work[i] = logits[i];
         if (!p->forbidden[i] && logits[i] > largest)
             largest = logits[i];

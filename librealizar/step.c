@@ -25,7 +25,8 @@ typedef struct step_plan {
     step_request **owner; /* [n_spans] */
 } step_plan;
 
-static void finish(realizar_engine *e, step_request *r, trueno_status status, const trueno_error *why)
+static void finish(realizar_engine *e, step_request *r, trueno_status status,
+                   const trueno_error *why)
 {
     step_request **link = &e->first;
 
@@ -104,8 +105,7 @@ static void plan_span(step_plan *plan, step_request *r, int32_t most)
         span->logits = session->logits;
     if (r->item.hidden != NULL)
         span->hidden = r->item.hidden + (all ? (size_t)r->done * hidden : 0);
-    plan->spans[rows->n_spans] =
-        (trueno_span){session->kv, rows->n_rows, n, session->length};
+    plan->spans[rows->n_spans] = (trueno_span){session->kv, rows->n_rows, n, session->length};
     plan->owner[rows->n_spans] = r;
     memcpy(plan->tokens + rows->n_rows, r->item.tokens + r->done, (size_t)n * sizeof(int32_t));
     plan_wanted(plan, span);
@@ -167,8 +167,8 @@ static trueno_status reserve_kv(realizar_engine *e, const step_plan *plan, truen
 {
     for (int32_t s = 0; s < plan->forward.rows.n_spans; s++) {
         const trueno_span *span = &plan->spans[s];
-        trueno_status status = e->backend->kv_reserve(e->backend, span->kv,
-                                                      span->first_pos + span->n_rows, err);
+        trueno_status status =
+            e->backend->kv_reserve(e->backend, span->kv, span->first_pos + span->n_rows, err);
 
         if (status < 0)
             return status;

@@ -50,8 +50,8 @@ void watcher_begin(watcher *w, realizar_stage stage, int32_t layer, apr_role rol
         w->began = now();
 }
 
-void watcher_end(watcher *w, realizar_stage stage, int32_t layer, apr_role role, const float *output,
-                 int32_t width, uint64_t weight_bytes)
+void watcher_end(watcher *w, realizar_stage stage, int32_t layer, apr_role role,
+                 const float *output, int32_t width, uint64_t weight_bytes)
 {
     realizar_event event = make_event(w, REALIZAR_STAGE_END, stage, layer, role);
 

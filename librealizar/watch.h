@@ -17,8 +17,8 @@ typedef struct watcher {
 } watcher;
 
 void watcher_begin(watcher *w, realizar_stage stage, int32_t layer, apr_role role);
-void watcher_end(watcher *w, realizar_stage stage, int32_t layer, apr_role role, const float *output,
-                 int32_t width, uint64_t weight_bytes);
+void watcher_end(watcher *w, realizar_stage stage, int32_t layer, apr_role role,
+                 const float *output, int32_t width, uint64_t weight_bytes);
 void watcher_input(watcher *w, int32_t layer, apr_role role, const float *x, int32_t width);
 
 /* Where attention leaves its per-head figures, or NULL when not asked for. */

@@ -15,6 +15,7 @@ static const struct kind_row {
 } KINDS[] = {
     {"gpt2", APR_VOCAB_BPE, true, false, false, false},
     {"llama", APR_VOCAB_SPM, false, true, true, true},
+    {"gemma4", APR_VOCAB_BPE, false, true, false, true},
 };
 
 static trueno_status copy_text(apr_model *m, const char *key, const char **out, trueno_error *err)
@@ -61,7 +62,7 @@ static trueno_status find_per_token(const apr_model *m, const char *key, apr_met
 
 static uint8_t flags_of(uint8_t type)
 {
-    if (type == APR_TOKEN_CONTROL)
+    if (type == APR_TOKEN_CONTROL || type == APR_TOKEN_UNKNOWN)
         return APR_ADDED | APR_ADDED_SPECIAL;
     return type == APR_TOKEN_USER_DEFINED ? APR_ADDED : 0;
 }

@@ -6,7 +6,8 @@
 
 int main(void)
 {
-    static const char PROMPT[] = "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n";
+    static const char PROMPT[] =
+        "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n";
     realizar_engine *engine = NULL;
     realizar_session *session = NULL;
     realizar_generation *generation = NULL;
@@ -20,7 +21,8 @@ int main(void)
         realizar_tokenizer_encode(realizar_engine_tokenizer(engine), PROMPT, strlen(PROMPT),
                                   REALIZAR_ENCODE_SPECIAL, ids, 256, &count, &err) == TRUENO_OK &&
         realizar_session_new(&session, engine, 0, &err) == TRUENO_OK &&
-        realizar_generation_start(&generation, session, ids, (int32_t)count, NULL, &err) == TRUENO_OK)
+        realizar_generation_start(&generation, session, ids, (int32_t)count, NULL, &err) ==
+            TRUENO_OK)
         while ((more = realizar_generation_next(generation, &piece, &err)) == 1)
             fwrite(piece.text, 1, piece.bytes, stdout);
     if (more < 0)

@@ -23,16 +23,17 @@ extern "C" {
 typedef struct realizar_engine realizar_engine;
 
 typedef struct realizar_engine_options {
-    size_t size;         /**< sizeof, as filled by realizar_engine_options_init() */
-    const char *backend; /**< "cpu", "cuda", "reference"; NULL: a GPU where the model fits, else CPU */
-    int32_t threads;     /**< CPU threads; 0: physical cores in the affinity mask and quota */
-    int32_t device;      /**< GPU ordinal */
-    int32_t context;     /**< positions a session may have; 0: the model's limit */
-    int32_t step_rows;   /**< most rows computed at once; 0: 512 */
+    size_t size; /**< sizeof, as filled by realizar_engine_options_init() */
+    const char
+        *backend;    /**< "cpu", "cuda", "reference"; NULL: a GPU where the model fits, else CPU */
+    int32_t threads; /**< CPU threads; 0: physical cores in the affinity mask and quota */
+    int32_t device;  /**< GPU ordinal */
+    int32_t context; /**< positions a session may have; 0: the model's limit */
+    int32_t step_rows; /**< most rows computed at once; 0: 512 */
     trueno_kv_type kv_type;
-    bool keep_mapping;   /**< compute from the file's own layout (less memory written, slower) */
+    bool keep_mapping;    /**< compute from the file's own layout (less memory written, slower) */
     bool lenient, verify; /**< as in apr_model_options */
-    bool bench_only;     /**< accept a file without a vocabulary */
+    bool bench_only;      /**< accept a file without a vocabulary */
     const trueno_allocator *allocator; /**< NULL: default; must outlive the engine */
     trueno_log log;
 } realizar_engine_options;
@@ -42,8 +43,8 @@ TRUENO_API void realizar_engine_options_init(realizar_engine_options *o, size_t 
 
 /**
  * Open a model file (any format of apr_model_open()) and bind it to a backend. options NULL:
- * defaults. On failure *out is NULL. Errors: those of apr_model_open(); TRUENO_UNSUPPORTED names the
- * architecture, weight type, missing tensor or contradicting shape; TRUENO_NO_DEVICE.
+ * defaults. On failure *out is NULL. Errors: those of apr_model_open(); TRUENO_UNSUPPORTED names
+ * the architecture, weight type, missing tensor or contradicting shape; TRUENO_NO_DEVICE.
  */
 TRUENO_API trueno_status realizar_engine_open(realizar_engine **out, const char *path,
                                               const realizar_engine_options *options,

@@ -25,13 +25,15 @@ typedef struct realizar_generation_options {
     size_t size;        /**< sizeof, as filled by realizar_generation_options_init() */
     int32_t max_tokens; /**< 0: until the turn ends or the context is full */
     realizar_sampling sampling;
-    const char *const *stops; /**< n_stops NUL-terminated texts; copied. The text ends before them */
+    const char *const
+        *stops; /**< n_stops NUL-terminated texts; copied. The text ends before them */
     int32_t n_stops;
-    bool ignore_eos;    /**< end-of-turn tokens are never sampled and do not end the text */
-    bool show_special;  /**< control tokens appear in the text */
+    bool ignore_eos;   /**< end-of-turn tokens are never sampled and do not end the text */
+    bool show_special; /**< control tokens appear in the text */
 } realizar_generation_options;
 
-/** Defaults, with the engine's model's own generation defaults in `sampling`; engine may be NULL. */
+/** Defaults, with the engine's model's own generation defaults in `sampling`; engine may be NULL.
+ */
 TRUENO_API void realizar_generation_options_init(realizar_generation_options *o, size_t size,
                                                  const realizar_engine *engine);
 

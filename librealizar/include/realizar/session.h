@@ -52,10 +52,12 @@ TRUENO_API trueno_status realizar_session_sync(realizar_session *session, const 
 TRUENO_API trueno_status realizar_session_append(realizar_session *session, const int32_t *tokens,
                                                  int32_t count, trueno_error *err);
 
-/** Forget all positions from `length` on. The logits become unknown until the next append or sync. */
+/** Forget all positions from `length` on. The logits become unknown until the next append or sync.
+ */
 TRUENO_API void realizar_session_rewind(realizar_session *session, int32_t length);
 
-/** Logits after the last token, [vocab_size], valid until the next computation; NULL before the first. */
+/** Logits after the last token, [vocab_size], valid until the next computation; NULL before the
+ * first. */
 TRUENO_API const float *realizar_session_logits(const realizar_session *session);
 
 /** Stop the computation under way, or the next one, with TRUENO_CANCELLED. Any thread. */
@@ -77,14 +79,17 @@ typedef struct realizar_step_item {
     const int32_t *tokens;
     int32_t count;
     realizar_rows_wanted wanted;
-    float *logits; /**< [wanted rows, vocab_size], the caller's; NULL: only the session's own last row */
-    float *hidden; /**< [wanted rows, hidden_size]: the final norm's output, the caller's; or NULL */
+    float *logits; /**< [wanted rows, vocab_size], the caller's; NULL: only the session's own last
+                      row */
+    float
+        *hidden; /**< [wanted rows, hidden_size]: the final norm's output, the caller's; or NULL */
 } realizar_step_item;
 
 /**
- * The primitive: compute the items' tokens as one list of rows, in chunks of the engine's step_rows,
- * and append them to their sessions. A row's result does not depend on the other rows. All sessions
- * belong to `engine`. On an error no session is changed except by chunks that were complete.
+ * The primitive: compute the items' tokens as one list of rows, in chunks of the engine's
+ * step_rows, and append them to their sessions. A row's result does not depend on the other rows.
+ * All sessions belong to `engine`. On an error no session is changed except by chunks that were
+ * complete.
  */
 TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_step_item *items,
                                        int32_t n_items, trueno_error *err);

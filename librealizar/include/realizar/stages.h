@@ -2,8 +2,8 @@
 /**
  * @file stages.h  The ten stages from text to token, and the one hook for everything that watches.
  *
- * `apr check`, `--trace`, `--verbose` and the server's trace header are listeners of the same events.
- * Without a listener a stage costs one predictable branch.
+ * `apr check`, `--trace`, `--verbose` and the server's trace header are listeners of the same
+ * events. Without a listener a stage costs one predictable branch.
  */
 #ifndef REALIZAR_STAGES_H
 #define REALIZAR_STAGES_H
@@ -51,10 +51,10 @@ typedef enum realizar_event_kind {
 
 /** What a listener asks for; zero gives begin and end events without data or extra waiting. */
 enum {
-    REALIZAR_WANT_TIME = 1 << 0,     /**< wait for the device at each end, so that times are real */
-    REALIZAR_WANT_OUTPUT = 1 << 1,   /**< `data` holds the stage's output rows */
+    REALIZAR_WANT_TIME = 1 << 0,   /**< wait for the device at each end, so that times are real */
+    REALIZAR_WANT_OUTPUT = 1 << 1, /**< `data` holds the stage's output rows */
     REALIZAR_WANT_ATTENTION = 1 << 2, /**< log_sum_exp and mean_score of every head */
-    REALIZAR_WANT_INPUTS = 1 << 3    /**< product-input events */
+    REALIZAR_WANT_INPUTS = 1 << 3     /**< product-input events */
 };
 
 /** One event. Pointers live during the callback only. */
@@ -68,7 +68,8 @@ typedef struct realizar_event {
     uint64_t nanoseconds;   /**< END: since BEGIN, measured (0 without WANT_TIME) */
     uint64_t weight_bytes;  /**< END: bytes of weights that the stage reads */
     const float *data;      /**< host memory, [n_rows, width], or NULL */
-    const float *log_sum_exp, *mean_score; /**< attention: host memory, [n_rows, n_heads], or NULL */
+    const float *log_sum_exp,
+        *mean_score; /**< attention: host memory, [n_rows, n_heads], or NULL */
 } realizar_event;
 
 /** Called on the thread that computes the step. */

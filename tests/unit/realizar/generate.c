@@ -149,7 +149,8 @@ static trueno_status whole_run(const trueno_allocator *hooks, char *out, size_t 
     if (status < 0 || (status = realizar_session_new(&s, e, 200, &err)) < 0 ||
         (status = realizar_generation_start(&g, s, ids, (int32_t)count, NULL, &err)) < 0)
         goto done;
-    while ((more = realizar_generation_next(g, &piece, &err)) == 1 && used + piece.bytes < capacity) {
+    while ((more = realizar_generation_next(g, &piece, &err)) == 1 &&
+           used + piece.bytes < capacity) {
         memcpy(out + used, piece.text, piece.bytes);
         used += piece.bytes;
     }

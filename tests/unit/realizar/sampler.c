@@ -79,10 +79,10 @@ static void settings_shape_the_distribution(void **state)
     check_frequencies(&s, logits, (const double[]){0.15 / 0.85, 0.4 / 0.85, 0, 0.3 / 0.85, 0}, 5);
     s = plain();
     s.temperature = 0.5f; /* squares */
-    check_frequencies(&s, logits,
-                      (const double[]){0.0225 / 0.285, 0.16 / 0.285, 0.0025 / 0.285, 0.09 / 0.285,
-                                       0.01 / 0.285},
-                      5);
+    check_frequencies(
+        &s, logits,
+        (const double[]){0.0225 / 0.285, 0.16 / 0.285, 0.0025 / 0.285, 0.09 / 0.285, 0.01 / 0.285},
+        5);
     s.top_p = 0.45f; /* nucleus before temperature: 0.4, then 0.3 */
     check_frequencies(&s, logits, (const double[]){0, 16.0 / 25, 0, 9.0 / 25, 0}, 5);
 }

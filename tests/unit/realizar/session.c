@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The invariants of the forward pass: a row's logits do not depend on how the rows before it were
- * cut into steps, on rewinds, on other sessions' rows, on the number of threads, or on being watched.
+ * cut into steps, on rewinds, on other sessions' rows, on the number of threads, or on being
+ * watched.
  */
 #include "support.h"
 
@@ -130,8 +131,8 @@ static void mixed_batches_equal_alone(void **state)
             count = (int32_t)(seed >> 16) % (i == 0 ? 2 : 20 * i);
             count = count < left ? count : left;
             if (count > 0)
-                items[n++] = (realizar_step_item){s[i],  f->tokens + at[i], count,
-                                                  REALIZAR_ROWS_LAST, NULL, NULL};
+                items[n++] = (realizar_step_item){
+                    s[i], f->tokens + at[i], count, REALIZAR_ROWS_LAST, NULL, NULL};
             at[i] += count;
         }
         CHECK_OK(realizar_step(f->engine, items, n, &err));
@@ -184,9 +185,9 @@ static void *append_all(void *context)
         int32_t n = LENGTH - at < c->chunk ? LENGTH - at : c->chunk;
         const float *want = c->f->whole + (size_t)(at + n - 1) * (size_t)c->f->vocab;
 
-        c->wrong = realizar_session_append(s, c->f->tokens + at, n, &err) < 0 ||
-                   memcmp(realizar_session_logits(s), want,
-                          (size_t)c->f->vocab * sizeof *want) != 0;
+        c->wrong =
+            realizar_session_append(s, c->f->tokens + at, n, &err) < 0 ||
+            memcmp(realizar_session_logits(s), want, (size_t)c->f->vocab * sizeof *want) != 0;
     }
     realizar_session_free(s);
     return NULL;

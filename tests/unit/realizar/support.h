@@ -53,11 +53,11 @@ static inline trueno_allocator test_hooks(test_allocator *t)
     return (trueno_allocator){test_allocate, test_release, t};
 }
 
-#define CHECK_OK(call)                                                                             \
-    do {                                                                                           \
-        trueno_status status_ = (call);                                                            \
-        if (status_ < 0)                                                                           \
-            fail_msg("%s: %s: %s", #call, trueno_status_name(status_), err.message);               \
+#define CHECK_OK(call)                                                               \
+    do {                                                                             \
+        trueno_status status_ = (call);                                              \
+        if (status_ < 0)                                                             \
+            fail_msg("%s: %s: %s", #call, trueno_status_name(status_), err.message); \
     } while (0)
 
 static inline realizar_engine *open_demo(const realizar_engine_options *o)
@@ -92,7 +92,8 @@ static inline int32_t demo_vocab(const realizar_engine *e)
     return apr_model_config(realizar_engine_model(e))->vocab_size;
 }
 
-static inline size_t encode(const realizar_engine *e, const char *text, int32_t *ids, size_t capacity)
+static inline size_t encode(const realizar_engine *e, const char *text, int32_t *ids,
+                            size_t capacity)
 {
     trueno_error err = {0};
     size_t count = 0;
