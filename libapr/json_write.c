@@ -122,11 +122,13 @@ void apr_json_uint(apr_json *j, uint64_t value)
 }
 
 /* A number's text must say that it is no integer: what reads 1 back as an integer would lose it. */
-static void raw_number(apr_json *j, char text[40])
+static void raw_number(apr_json *j, const char *text)
 {
+    size_t length = strlen(text);
+
+    apr_json_raw(j, text, length);
     if (strpbrk(text, ".e") == NULL)
-        (void)strcat(text, ".0");
-    apr_json_raw(j, text, strlen(text));
+        apr_json_raw(j, ".0", 2);
 }
 
 void apr_json_float(apr_json *j, float value)

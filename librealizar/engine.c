@@ -120,7 +120,8 @@ static trueno_status engine_fill(realizar_engine *e, const realizar_engine_optio
 
     e->config = apr_model_config(e->model);
     if ((status = check_config(e, err)) < 0 || (status = choose_context(e, o, err)) < 0 ||
-        (status = make_tokenizer(e, o, err)) < 0 || (status = open_backend(e, o, err)) < 0)
+        (status = step_prepare(e, err)) < 0 || (status = make_tokenizer(e, o, err)) < 0 ||
+        (status = open_backend(e, o, err)) < 0)
         return status;
     return bind_weights(e, err);
 }

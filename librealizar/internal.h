@@ -45,6 +45,7 @@ typedef struct activations {
 enum { LOGIT_GROUP = 64 };
 
 struct step_request;
+typedef struct step_plan step_plan;
 
 struct realizar_engine {
     apr_model *model;
@@ -64,6 +65,7 @@ struct realizar_engine {
     pthread_cond_t changed;
     struct step_request *first, *last;
     bool leading;
+    step_plan *plan;
     activations a;
 };
 
@@ -109,7 +111,8 @@ trueno_status activations_reserve(realizar_engine *e, int32_t rows, int32_t want
                                   trueno_error *err);
 void activations_free(realizar_engine *e);
 
-/* step.c */
+/* step.c: memory for putting steps together; then compute items, gathered with other callers'. */
+trueno_status step_prepare(realizar_engine *e, trueno_error *err);
 trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
                            trueno_error *err);
 

@@ -17,13 +17,13 @@ typedef struct step_request {
     trueno_error error;
 } step_request;
 
-/* Memory of one step, from the leader's scratch arena. */
-typedef struct step_plan {
+/* One step as it is put together; the leader's, arrays of step_rows made with the engine. */
+struct step_plan {
     forward_rows forward;
     trueno_span *spans;
     int32_t *tokens, *wanted;
     step_request **owner; /* [n_spans] */
-} step_plan;
+};
 
 static void finish(realizar_engine *e, step_request *r, trueno_status status,
                    const trueno_error *why)
@@ -62,17 +62,22 @@ static int32_t count_together(const realizar_engine *e)
     return n;
 }
 
-static trueno_status plan_alloc(const realizar_engine *e, step_plan *plan, int32_t n_spans,
-                                trueno_arena *scratch, trueno_error *err)
+trueno_status step_prepare(realizar_engine *e, trueno_error *err)
 {
-    plan->spans = trueno_arena_array(scratch, (size_t)n_spans, sizeof *plan->spans);
-    plan->forward.spans = trueno_arena_array(scratch, (size_t)n_spans, sizeof(forward_span));
-    plan->owner = trueno_arena_array(scratch, (size_t)n_spans, sizeof *plan->owner);
-    plan->tokens = trueno_arena_array(scratch, (size_t)e->step_rows, sizeof *plan->tokens);
-    plan->wanted = trueno_arena_array(scratch, (size_t)e->step_rows, sizeof *plan->wanted);
-    if (plan->spans == NULL || plan->forward.spans == NULL || plan->owner == NULL ||
+    size_t rows = (size_t)e->step_rows;
+    step_plan *plan = trueno_arena_alloc(&e->arena, sizeof *plan);
+
+    e->plan = plan;
+    if (plan != NULL) {
+        plan->spans = trueno_arena_array(&e->arena, rows, sizeof *plan->spans);
+        plan->forward.spans = trueno_arena_array(&e->arena, rows, sizeof *plan->forward.spans);
+        plan->owner = trueno_arena_array(&e->arena, rows, sizeof(step_request *));
+        plan->tokens = trueno_arena_array(&e->arena, rows, sizeof *plan->tokens);
+        plan->wanted = trueno_arena_array(&e->arena, rows, sizeof *plan->wanted);
+    }
+    if (plan == NULL || plan->spans == NULL || plan->forward.spans == NULL || plan->owner == NULL ||
         plan->tokens == NULL || plan->wanted == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a step of %d rows", e->step_rows);
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for steps of %d rows", e->step_rows);
     return TRUENO_OK;
 }
 
@@ -179,28 +184,23 @@ static trueno_status reserve_kv(realizar_engine *e, const step_plan *plan, truen
 /* Compute one step of what waits. Called and left with the lock held, released while computing. */
 static void lead_step(realizar_engine *e)
 {
-    trueno_arena scratch = {.allocator = e->allocator};
+    step_plan *plan = e->plan;
     trueno_error error = {0};
-    step_plan plan = {0};
-    int32_t n = count_together(e);
-    trueno_status status = plan_alloc(e, &plan, n, &scratch, &error);
+    trueno_status status;
 
-    if (status < 0) {
-        finish(e, e->first, status, &error);
-        trueno_arena_free(&scratch);
-        return;
-    }
-    plan_fill(e, &plan, n);
+    plan->forward.rows = (trueno_rows){0};
+    plan->forward.n_wanted = 0;
+    plan->forward.watch = NULL;
+    plan_fill(e, plan, count_together(e));
     pthread_mutex_unlock(&e->lock);
-    status = reserve_kv(e, &plan, &error);
+    status = reserve_kv(e, plan, &error);
     if (status == TRUENO_OK)
-        status = forward_compute(e, &plan.forward, &error);
+        status = forward_compute(e, &plan->forward, &error);
     pthread_mutex_lock(&e->lock);
     if (status < 0)
-        fail_step(e, &plan, status, &error);
+        fail_step(e, plan, status, &error);
     else
-        advance(e, &plan);
-    trueno_arena_free(&scratch);
+        advance(e, plan);
 }
 
 static void enqueue(realizar_engine *e, step_request *r)

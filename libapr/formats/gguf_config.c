@@ -5,6 +5,7 @@
 #include "../config.h"
 #include "../file_limits.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* An array that holds one value over and over (heads by layer) as that value. */
@@ -112,11 +113,11 @@ static trueno_status add_unwritten(apr_model *m, trueno_error *err)
 {
     const apr_architecture *row = m->architecture;
     apr_config *c = &m->config;
-    char key[96] = "";
+    char key[96];
     int64_t value_length = c->head_dim;
     trueno_status status;
 
-    (void)strcat(strcpy(key, c->architecture), ".attention.value_length");
+    (void)snprintf(key, sizeof key, "%s.attention.value_length", c->architecture);
     if ((status = apr_gguf_integer(m, key, 1, 4096, &value_length, err)) < 0)
         return status;
     if (value_length != c->head_dim && row != NULL)
