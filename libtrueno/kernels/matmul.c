@@ -210,6 +210,8 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
         matmul_init_avx2(k);
     if (flags & TRUENO_CPU_AVX512)
         matmul_init_avx512(k);
+    if (flags & TRUENO_CPU_AMX_INT8)
+        matmul_init_amx(k);
 #else
     (void)flags;
 #endif

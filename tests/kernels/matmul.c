@@ -114,7 +114,7 @@ static bool same(const float *a, const float *b, int64_t n)
     return memcmp(a, b, (size_t)n * sizeof *a) == 0;
 }
 
-/* Round a block of 32 as the header of packed.h says, in double precision. */
+/* Round a block of 32 as packed.h says; which way a near tie goes depends on the float product. */
 static void round_activations(const float *x, int64_t cols, double *out)
 {
     for (int64_t b = 0; b < cols; b += 32) {
@@ -125,11 +125,13 @@ static void round_activations(const float *x, int64_t cols, double *out)
             amax = fmax(amax, fabs((double)x[b + k]));
         scale = (float)amax / 127.0f;
         for (int64_t k = 0; k < n; k++)
-            out[b + k] = amax < 1e-30 ? 0 : scale * rint(x[b + k] * (127.0 / amax));
+            out[b + k] = amax < 1e-30 ? 0 : scale * rintf(x[b + k] * (127.0f / (float)amax));
     }
 }
 
-/* Scalar products against the registry's weights in double: 1e-3 of the root mean square, or of 1.
+/*
+ * Scalar products against the registry's weights in double: an error of at most 1e-3 of the root of
+ * the squared terms' sum (the size of a sum of such terms), or of 1.
  */
 static void check_truth(const trueno_tensor *t, const float *x, const float *y, int64_t y_stride,
                         int64_t first_row)
@@ -139,23 +141,22 @@ static void check_truth(const trueno_tensor *t, const float *x, const float *y, 
     double *rounded = malloc((size_t)t->cols * sizeof *rounded), worst = 0;
 
     for (int64_t i = 0; i < MANY; i++) {
-        double squares = 0, largest = 0;
-
         if (is_float)
             for (int64_t k = 0; k < t->cols; k++)
                 rounded[k] = x[i * t->cols + k];
         else
             round_activations(x + i * t->cols, t->cols, rounded);
         for (int64_t r = 0; r < t->rows; r++) {
-            double sum = 0;
+            double sum = 0, squares = 0;
 
             trueno_tensor_row_to_f32(t, r, weights);
-            for (int64_t k = 0; k < t->cols; k++)
+            for (int64_t k = 0; k < t->cols; k++) {
                 sum += weights[k] * rounded[k];
-            squares += sum * sum;
-            largest = fmax(largest, fabs(sum - y[i * y_stride + first_row + r]));
+                squares += weights[k] * rounded[k] * weights[k] * rounded[k];
+            }
+            worst =
+                fmax(worst, fabs(sum - y[i * y_stride + first_row + r]) / fmax(1, sqrt(squares)));
         }
-        worst = fmax(worst, largest / fmax(1, sqrt(squares / (double)t->rows)));
     }
     check(worst < 1e-3, "scalar product far from double precision", t->type, t->rows, t->cols);
     free(weights);
