@@ -9,6 +9,7 @@ margin is small, and the ids after such a place say nothing. A margin is null wh
 token that ends inside a character); it counts as small.
 """
 import argparse
+import concurrent.futures
 import json
 import urllib.request
 
@@ -62,15 +63,20 @@ def main():
     parser.add_argument("prompts")
     parser.add_argument("out")
     parser.add_argument("--reference", required=True, help="the program, its version, and how it was started")
+    parser.add_argument("--parallel", type=int, default=1, help="requests at a time; the server's --parallel")
     parser.add_argument("--tokens", type=int, default=64, help="at most so many after each prompt")
     parser.add_argument("--tolerance", type=float, default=0.15, help="the margin below which a reader may differ")
     args = parser.parse_args()
     with open(args.prompts, encoding="utf-8") as f:
         prompts = json.load(f)
-    cases = [{"prompt": text, **generate(args.url, text, args.tokens)} for text in prompts["raw"]]
+    cases = [{"prompt": text} for text in prompts["raw"]]
     for messages in prompts["chat"]:
-        text = post(args.url, "/apply-template", {"messages": messages})["prompt"]
-        cases.append({"messages": messages, "rendered": text, **generate(args.url, text, args.tokens)})
+        cases.append({"messages": messages,
+                      "rendered": post(args.url, "/apply-template", {"messages": messages})["prompt"]})
+    with concurrent.futures.ThreadPoolExecutor(args.parallel) as pool:
+        texts = [case.get("prompt") or case["rendered"] for case in cases]
+        for case, answer in zip(cases, pool.map(lambda text: generate(args.url, text, args.tokens), texts)):
+            case.update(answer)
     write(args.out, {"model": args.name, "reference": args.reference, "tokens": args.tokens, "tolerance": args.tolerance},
           cases)
     print(args.name, [len(case["ids"]) for case in cases])
