@@ -12,6 +12,25 @@
 
 enum { CHUNK = 512, DECODE_ROWS = 64, LAYERS = 8 };
 
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Each layer's seconds; a busy machine disturbs some of them, so medians are reported. */
+typedef struct timing {
+    double attention[DECODE_ROWS * LAYERS], store[DECODE_ROWS * LAYERS];
+    int n;
+} timing;
+
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof *x, compare_doubles);
+    return x[n / 2];
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -25,13 +44,12 @@ static float random_float(void)
     return (float)rand() / (float)RAND_MAX - 0.5f;
 }
 
-/* Runs rows [first, first + n) of all layers; returns seconds in rope_store and attention. */
-static double step(trueno_backend *be, trueno_attention *facts, trueno_kv *kv, int32_t first,
-                   int32_t n, float *qkv, float *out, double *store_seconds)
+/* Runs rows [first, first + n) of all layers. */
+static void step(trueno_backend *be, trueno_attention *facts, trueno_kv *kv, int32_t first,
+                 int32_t n, float *qkv, float *out, timing *t)
 {
     const trueno_span span = {kv, 0, n, first};
     const trueno_rows rows = {n, 1, NULL, &span};
-    double seconds = 0.0;
 
     if (be->kv_reserve(be, kv, first + n, NULL) < 0 || be->step_begin(be, &rows, NULL) < 0)
         exit(1);
@@ -41,11 +59,10 @@ static double step(trueno_backend *be, trueno_attention *facts, trueno_kv *kv, i
         be->rope_store(be, facts, qkv);
         stored = now();
         be->attention(be, facts, qkv, out, NULL);
-        seconds += now() - stored;
-        *store_seconds += stored - start;
+        t->attention[t->n] = now() - stored;
+        t->store[t->n++] = stored - start;
     }
     (void)be->step_end(be, NULL);
-    return seconds;
 }
 
 static int argument(int argc, char **argv, int i, int otherwise)
@@ -70,6 +87,7 @@ int main(int argc, char **argv)
     trueno_backend_options options;
     trueno_backend *be;
     trueno_kv *kv;
+    static timing t;
     double seconds = 0.0, store = 0.0, flops = 0.0;
 
     trueno_backend_options_init(&options, sizeof options);
@@ -86,19 +104,22 @@ int main(int argc, char **argv)
     for (int first = 0; first < n; first += CHUNK) {
         int rows = n - first < CHUNK ? n - first : CHUNK;
 
-        seconds += step(be, &facts, kv, first, rows, qkv, out, &store);
+        t.n = 0;
+        step(be, &facts, kv, first, rows, qkv, out, &t);
+        seconds += median(t.attention, t.n);
+        store += median(t.store, t.n);
         for (int r = 0; r < rows; r++)
-            flops += 4.0 * heads * dim * (first + r + 1) * LAYERS;
+            flops += 4.0 * heads * dim * (first + r + 1);
     }
     printf("prefill: %.2f ms a layer, %.1f GFLOP/s; store %.3f ms a layer\n",
-           1e3 * seconds / LAYERS, 1e-9 * flops / seconds, 1e3 * store / LAYERS);
-    seconds = store = 0.0;
+           1e3 * seconds / LAYERS, 1e-9 * flops / seconds, 1e3 * store);
+    t.n = 0;
     for (int r = 0; r < DECODE_ROWS; r++)
-        seconds += step(be, &facts, kv, n + r, 1, qkv, out, &store);
+        step(be, &facts, kv, n + r, 1, qkv, out, &t);
+    seconds = median(t.attention, t.n);
     printf("decode: %.2f us a layer, %.2f GB/s of keys and values; store %.2f us a layer\n",
-           1e6 * seconds / LAYERS / DECODE_ROWS,
-           1e-9 * (double)be->kv_bytes(kv) * DECODE_ROWS / seconds,
-           1e6 * store / LAYERS / DECODE_ROWS);
+           1e6 * seconds, 1e-9 * (double)be->kv_bytes(kv) / LAYERS / seconds,
+           1e6 * median(t.store, t.n));
     be->kv_free(be, kv);
     be->close(be);
     free(out);
