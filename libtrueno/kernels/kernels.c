@@ -10,6 +10,8 @@ static const struct {
 #if defined(__x86_64__)
     {TRUENO_CPU_AVX512, &kernels_avx512},
     {TRUENO_CPU_AVX2, &kernels_avx2},
+#elif defined(__aarch64__)
+    {TRUENO_CPU_NEON, &kernels_neon},
 #endif
     {0, &kernels_c},
 };

@@ -108,6 +108,7 @@ const kernel_table *kernels_for(uint32_t flags);
 extern const kernel_table kernels_c;
 extern const kernel_table kernels_avx2;
 extern const kernel_table kernels_avx512;
+extern const kernel_table kernels_neon;
 
 /** Elements of a head rounded up to whole vectors. */
 static inline int32_t kv_stride(int32_t head_dim)
