@@ -138,7 +138,9 @@ static trueno_status add_text_step(builder *b, const apr_text_step *s)
     case APR_STEP_PUNCTUATION:
         return add_split(b, words_punctuation, s->behavior, false);
     case APR_STEP_WHITESPACE:
-        return add_split(b, "\\w+|[^\\w\\s]+", APR_SPLIT_REMOVED, true);
+        /* the joiners are word characters there, though not in other expressions */
+        return add_split(b, "[\\w\\x{200c}\\x{200d}]+|[^\\w\\s\\x{200c}\\x{200d}]+",
+                         APR_SPLIT_REMOVED, true);
     case APR_STEP_METASPACE:
         return add_metaspace(b, s);
     case APR_STEP_BYTE_LEVEL:

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the tokenizer's rules, on vocabularies small enough to reckon with by hand. */
+#include "support.h"
+#include "text_generator.h"
+
+#include <realizar/tokenizer.h>
+#include <time.h>
+
+#include "tokenizer_internal.h"
+
+#define MARK "\xe2\x96\x81"
+
+/* ---- making vocabularies ------------------------------------------------------------------- */
+
+enum { MAX_TOKENS = 600 };
+
+typedef struct fixture {
+    apr_vocab vocab;
+    apr_text tokens[MAX_TOKENS];
+    uint8_t types[MAX_TOKENS], flags[MAX_TOKENS];
+    float scores[MAX_TOKENS];
+    apr_text merges[64];
+    char store[MAX_TOKENS * 16];
+    size_t used;
+} fixture;
+
+static int32_t add(fixture *f, const char *text, apr_token_type type, unsigned flags)
+{
+    const int32_t id = f->vocab.n_tokens++;
+    const size_t n = strlen(text);
+
+    memcpy(f->store + f->used, text, n + 1);
+    f->tokens[id] = (apr_text){.data = f->store + f->used, .length = (uint32_t)n};
+    f->used += n + 1;
+    f->types[id] = (uint8_t)type;
+    f->flags[id] = (uint8_t)flags;
+    return id;
+}
+
+static int32_t add_special(fixture *f, const char *text, unsigned more)
+{
+    return add(f, text, APR_TOKEN_CONTROL, APR_ADDED | APR_ADDED_SPECIAL | more);
+}
+
+static void add_merge(fixture *f, const char *merge)
+{
+    f->merges[f->vocab.n_merges++] = (apr_text){.data = merge, .length = (uint32_t)strlen(merge)};
+}
+
+static void common(fixture *f)
+{
+    f->vocab.tokens = f->tokens;
+    f->vocab.types = f->types;
+    f->vocab.flags = f->flags;
+    f->vocab.bos = f->vocab.eos = f->vocab.unk = f->vocab.pad = f->vocab.eot = -1;
+}
+
+/* The 256 bytes (ids 0 to 255, in the order of their letters), and merges that make "the" words. */
+static fixture *byte_level(const char *pre)
+{
+    static const char *const merged[] = {"t h", "th e", "Ġ the", "h e", "a a", "aa aa", "Ġ Ġ"};
+    fixture *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    f->vocab = (apr_vocab){.kind = APR_VOCAB_BPE, .model = "gpt2", .pre = pre, .byte_level = true};
+    common(f);
+    f->vocab.merges = f->merges;
+    for (uint32_t c = 0; f->vocab.n_tokens < 256; c++) {
+        char text[5] = {0};
+        const bool printable = (c > ' ' && c < 0x7f) || (c > 0xa0 && c != 0xad);
+        if (c >= 0x144 || !printable)
+            continue;
+        utf8_encode(c, text);
+        add(f, text, APR_TOKEN_NORMAL, 0);
+    }
+    for (size_t i = 0; i < sizeof merged / sizeof *merged; i++) {
+        char text[32];
+        const char *space = strchr(merged[i], ' ');
+        (void)snprintf(text, sizeof text, "%.*s%s", (int)(space - merged[i]), merged[i], space + 1);
+        add(f, text, APR_TOKEN_NORMAL, 0);
+        add_merge(f, merged[i]);
+    }
+    return f;
+}
+
+/* Letters, pieces with scores and all byte tokens. */
+static fixture *sentencepiece(void)
+{
+    static const char *const pieces[] = {MARK,     "a",  "b",   "c",       "h",  "i",
+                                         MARK "a", "ab", "abc", MARK "hi", "hi", MARK MARK};
+    fixture *f = calloc(1, sizeof *f);
+    char text[8];
+
+    assert_non_null(f);
+    f->vocab = (apr_vocab){.kind = APR_VOCAB_SPM,
+                           .model = "llama",
+                           .byte_fallback = true,
+                           .add_space_prefix = true,
+                           .scores = f->scores};
+    common(f);
+    f->vocab.unk = add(f, "<unk>", APR_TOKEN_UNKNOWN, APR_ADDED | APR_ADDED_SPECIAL);
+    add_special(f, "<s>", 0);
+    for (int b = 0; b < 256; b++) {
+        (void)snprintf(text, sizeof text, "<0x%02X>", b);
+        add(f, text, APR_TOKEN_BYTE, 0);
+    }
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        f->scores[add(f, pieces[i], APR_TOKEN_NORMAL, 0)] = -(float)i;
+    return f;
+}
+
+static realizar_tokenizer *build(const fixture *f)
+{
+    realizar_tokenizer *t;
+    trueno_error err = {0};
+
+    if (realizar_tokenizer_new(&t, &f->vocab, NULL, &err) < 0)
+        fail_msg("%s", err.message);
+    return t;
+}
+
+static void refuse(const fixture *f, trueno_status status, const char *words)
+{
+    realizar_tokenizer *t;
+    trueno_error err = {0};
+
+    assert_int_equal(realizar_tokenizer_new(&t, &f->vocab, NULL, &err), status);
+    assert_null(t);
+    if (!strstr(err.message, words))
+        fail_msg("\"%s\" does not say \"%s\"", err.message, words);
+}
+
+/* Encodes and writes the tokens' texts, a bar between two. */
+static const char *texts_of(const realizar_tokenizer *t, const char *text, size_t bytes,
+                            unsigned flags, const realizar_text_span *user, size_t n_user)
+{
+    static char out[4096];
+    int32_t ids[512];
+    size_t count, n = 0;
+    trueno_error err = {0};
+
+    if (realizar_tokenizer_encode_spans(t, text, bytes, user, n_user, flags, ids, 512, &count,
+                                        &err) < 0)
+        fail_msg("%s", err.message);
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        const apr_text token = realizar_tokenizer_vocab(t)->tokens[ids[i]];
+        n += (size_t)snprintf(out + n, sizeof out - n, "%s%.*s", i ? "|" : "", (int)token.length,
+                              token.data);
+    }
+    return out;
+}
+
+#define SPECIAL             REALIZAR_ENCODE_SPECIAL
+#define IDS(t, text, flags) texts_of(t, text, strlen(text), flags, NULL, 0)
+
+/* ---- merging ------------------------------------------------------------------------------- */
+
+static void test_merges(void **state)
+{
+    fixture *f = byte_level("gpt-2");
+    realizar_tokenizer *t = build(f);
+
+    assert_string_equal(IDS(t, "the the", 0), "the|Ġthe");
+    assert_string_equal(IDS(t, "aaaaaaa", 0), "aaaa|aa|a");
+    assert_string_equal(IDS(t, "hethe", 0), "he|the");
+    assert_string_equal(IDS(t, "", 0), "");
+    assert_string_equal(IDS(t, "é\n", 0), "Ã|©|Ċ");
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* Words of every length around the limit between scanning and the heap give the same ids. */
+static void test_long_words(void **state)
+{
+    fixture *f = byte_level("gpt-2");
+    realizar_tokenizer *t = build(f);
+
+    for (size_t n = 1; n < 300; n++) {
+        char text[300];
+        int32_t ids[300];
+        size_t count;
+        memset(text, 'a', n);
+        assert_int_equal(realizar_tokenizer_encode(t, text, n, 0, ids, 300, &count, NULL), 0);
+        assert_int_equal(count, n / 4 + n % 4 / 2 + n % 2);
+    }
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* A text of the same words twice, longer than the cache's least: the second half repeats the first.
+ */
+static void test_cache(void **state)
+{
+    fixture *f = byte_level("qwen2");
+    realizar_tokenizer *t = build(f);
+    static char text[2 * (65536 + TEXT_SLACK) + 2];
+    int32_t *ids = malloc(sizeof text * 4 * sizeof *ids);
+    size_t n, whole, half;
+
+    assert_non_null(ids);
+    n = text_chunk(TEXT_PROSE, 5, 65536, text);
+    text[n++] = '\n';
+    text[n++] = 'x';
+    memcpy(text + n, text, n);
+    assert_int_equal(realizar_tokenizer_encode(t, text, n, 0, ids, sizeof text, &half, NULL), 0);
+    assert_int_equal(realizar_tokenizer_encode(t, text, 2 * n, 0, ids, sizeof text, &whole, NULL),
+                     0);
+    for (size_t i = 0; i + 1 < half; i++) /* the last word of the half may go on */
+        assert_int_equal(ids[i], ids[half + i]);
+    free(ids);
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+static void test_sentencepiece(void **state)
+{
+    fixture *f = sentencepiece();
+    realizar_tokenizer *t = build(f);
+    int32_t ids[64];
+    size_t count;
+    char out[64];
+
+    assert_string_equal(IDS(t, "abc", 0), MARK "a|b|c");
+    assert_string_equal(IDS(t, "abc", REALIZAR_ENCODE_CONTINUES), "abc");
+    assert_string_equal(IDS(t, " hi", 0), MARK "|" MARK "hi");
+    assert_string_equal(IDS(t, "aé", 0), MARK "a|<0xC3>|<0xA9>");
+    assert_string_equal(IDS(t, "<s>a", SPECIAL), "<s>|" MARK "a");
+    assert_string_equal(IDS(t, "<0x41>", 0), MARK "|<0x3C>|<0x30>|<0x78>|<0x34>|<0x31>|<0x3E>");
+    assert_int_equal(realizar_tokenizer_encode(t, "hi \xff b", 6, 0, ids, 64, &count, NULL), 0);
+    assert_int_equal(realizar_tokenizer_decode(t, ids, count, false, out, sizeof out), 6);
+    assert_memory_equal(out, "hi \xff b", 6);
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* ---- special tokens ------------------------------------------------------------------------ */
+
+static void test_specials(void **state)
+{
+    fixture *f = byte_level("qwen2");
+    realizar_tokenizer *t;
+
+    add_special(f, "<|end|>", 0);
+    add_special(f, "<|end|>>", 0);
+    add(f, "<tool>", APR_TOKEN_USER_DEFINED, APR_ADDED);
+    t = build(f);
+    /* cut out before pre-tokenisation, else the point would take the bracket */
+    assert_string_equal(IDS(t, "the.<|end|>the", SPECIAL), "the|.|<|end|>|the");
+    assert_string_equal(IDS(t, "<|end|>>>", SPECIAL), "<|end|>>|>");
+    assert_string_equal(IDS(t, "<|end|", SPECIAL), "<|||e|n|d||");
+    assert_string_equal(IDS(t, "<|end|>", 0), "<|||e|n|d|||>");
+    /* an added token that is not special is a word like others */
+    assert_string_equal(IDS(t, "<tool>", 0), "<tool>");
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+static void test_user_spans(void **state)
+{
+    fixture *f = byte_level("qwen2");
+    const char text[] = "<|end|>the<|end|><|end|>";
+    const realizar_text_span inner = {10, 17}, part = {18, 19}, bad = {20, 25};
+    const realizar_text_span apart[] = {{0, 1}, {17, 24}};
+    const realizar_text_span unsorted[] = {{5, 6}, {3, 4}};
+    realizar_tokenizer *t;
+    int32_t ids[64];
+    size_t count;
+
+    add_special(f, "<|end|>", 0);
+    t = build(f);
+    assert_string_equal(texts_of(t, text, 24, SPECIAL, &inner, 1),
+                        "<|end|>|the|<|||e|n|d|||>|<|end|>");
+    assert_string_equal(texts_of(t, text, 24, SPECIAL, &part, 1),
+                        "<|end|>|the|<|end|>|<|||e|n|d|||>");
+    assert_string_equal(texts_of(t, text, 24, SPECIAL, apart, 2),
+                        "<|||e|n|d|||>|the|<|end|>|<|||e|n|d|||>");
+    /* where the user wrote no special token, marking changes nothing */
+    assert_string_equal(texts_of(t, "the the", 7, SPECIAL, &(realizar_text_span){2, 5}, 1),
+                        "the|Ġthe");
+    assert_int_equal(
+        realizar_tokenizer_encode_spans(t, text, 24, &bad, 1, 0, ids, 64, &count, NULL),
+        TRUENO_USAGE);
+    assert_int_equal(
+        realizar_tokenizer_encode_spans(t, text, 24, unsorted, 2, 0, ids, 64, &count, NULL),
+        TRUENO_USAGE);
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+static void test_added_flags(void **state)
+{
+    fixture *f = byte_level("gpt-2");
+    realizar_tokenizer *t;
+
+    add_special(f, "<l>", APR_ADDED_LSTRIP);
+    add_special(f, "<r>", APR_ADDED_RSTRIP);
+    add_special(f, "word", APR_ADDED_SINGLE_WORD);
+    t = build(f);
+    assert_string_equal(IDS(t, "a  <l> a", SPECIAL), "a|<l>|Ġ|a");
+    assert_string_equal(IDS(t, "a <r> \n a", SPECIAL), "a|Ġ|<r>|a");
+    assert_string_equal(IDS(t, "word", SPECIAL), "word");
+    assert_string_equal(IDS(t, "a word.", SPECIAL), "a|Ġ|word|.");
+    assert_string_equal(IDS(t, "words", SPECIAL), "w|o|r|d|s");
+    assert_string_equal(IDS(t, "éword", SPECIAL), "Ã|©|w|o|r|d");
+    /* an invalid byte before the place where white space ends */
+    assert_string_equal(IDS(t, "\xf0<l>", SPECIAL), "ð|<l>");
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* A token that is looked for in the normalised text. */
+static void test_normalized_added(void **state)
+{
+    static const apr_text_step steps[] = {
+        {.kind = APR_STEP_LOWERCASE, .normalizer = true},
+        {.kind = APR_STEP_BYTE_LEVEL, .flags = 2},
+    };
+    fixture *f = byte_level(NULL);
+    realizar_tokenizer *t;
+
+    f->vocab.steps = steps;
+    f->vocab.n_steps = 2;
+    add_special(f, "[SEP]", 0);
+    add_special(f, "[Low]", APR_ADDED_NORMALIZED);
+    t = build(f);
+    assert_string_equal(IDS(t, "THE[SEP]the", SPECIAL), "the|[SEP]|the");
+    assert_string_equal(IDS(t, "[sep]", SPECIAL), "[|s|e|p|]");
+    assert_string_equal(IDS(t, "THE[LOW]a", SPECIAL), "the|[Low]|a");
+    assert_string_equal(texts_of(t, "THE[LOW]a", 9, SPECIAL, &(realizar_text_span){4, 5}, 1),
+                        "the|[|l|o|w|]|a");
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+static void test_bos(void **state)
+{
+    fixture *f = byte_level("gpt-2");
+    realizar_tokenizer *t;
+
+    f->vocab.bos = add_special(f, "<s>", 0);
+    f->vocab.eos = add_special(f, "</s>", 0);
+    f->vocab.n_eos = 1;
+    f->vocab.eos_ids[0] = f->vocab.eos;
+    f->types[0] = APR_TOKEN_UNUSED;
+    f->vocab.add_bos = f->vocab.add_eos = true;
+    t = build(f);
+    assert_string_equal(IDS(t, "the", REALIZAR_ENCODE_BOS), "<s>|the|</s>");
+    assert_string_equal(IDS(t, "", REALIZAR_ENCODE_BOS), "<s>|</s>");
+    assert_string_equal(IDS(t, "the", 0), "the");
+    assert_true(realizar_tokenizer_is_end(t, f->vocab.eos));
+    assert_false(realizar_tokenizer_is_end(t, f->vocab.bos));
+    assert_true(realizar_tokenizer_is_unused(t, 0));
+    assert_false(realizar_tokenizer_is_unused(t, 1));
+    assert_true(realizar_tokenizer_is_unused(t, f->vocab.n_tokens));
+    assert_true(realizar_tokenizer_is_unused(t, -1));
+    assert_int_equal(realizar_tokenizer_find(t, "</s>", 4), f->vocab.eos);
+    assert_int_equal(realizar_tokenizer_find(t, "</s", 3), -1);
+    assert_null(realizar_tokenizer_piece(t, f->vocab.bos, false).data);
+    assert_int_equal(realizar_tokenizer_piece(t, f->vocab.bos, true).length, 3);
+    assert_null(realizar_tokenizer_piece(t, -1, true).data);
+    assert_null(realizar_tokenizer_piece(t, f->vocab.n_tokens, true).data);
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* ---- refusals ------------------------------------------------------------------------------ */
+
+static void test_refusals(void **state)
+{
+    fixture *f = byte_level("no-such-model");
+
+    refuse(f, TRUENO_UNSUPPORTED, "no-such-model");
+    f->vocab.pre = NULL;
+    refuse(f, TRUENO_UNSUPPORTED, "names no pre-tokenizer");
+    f->vocab.kind = APR_VOCAB_OTHER;
+    f->vocab.model = "bert";
+    refuse(f, TRUENO_UNSUPPORTED, "bert");
+    f->vocab.kind = APR_VOCAB_BPE;
+    f->vocab.pre = "gpt-2";
+    add_merge(f, "q");
+    refuse(f, TRUENO_FORMAT, "merge 7");
+    f->merges[7] = (apr_text){.data = "q q", .length = 3};
+    refuse(f, TRUENO_FORMAT, "merge 7");
+    f->merges[7] = (apr_text){.data = "qq q", .length = 4};
+    refuse(f, TRUENO_FORMAT, "\"qq\"");
+    f->merges[7] = (apr_text){.data = "", .length = 0};
+    refuse(f, TRUENO_FORMAT, "merge 7");
+    f->vocab.n_merges = 0;
+    f->vocab.n_tokens = 0;
+    refuse(f, TRUENO_FORMAT, "empty");
+    free(f);
+}
+
+static void test_expressions(void **state)
+{
+    static const char *const refused[] = {"[\\S]", "a{2}+", "[a&&b]", "(*UTF)a",
+                                          "\\Ra",  "[",     "(",      "a\\"};
+    static const char *const fine[] = {"\\s", "[^\\s]", "\\p{L}", "[\\]]", "\\[", "(?i:a)", "a++"};
+    trueno_error err = {0};
+    token_regex *regex;
+
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        if (regex_compile(&regex, refused[i], &err) == TRUENO_OK)
+            fail_msg("%s was taken", refused[i]);
+        assert_null(regex);
+    }
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        if (regex_compile(&regex, fine[i], &err) < 0)
+            fail_msg("%s: %s", fine[i], err.message);
+        regex_free(regex);
+    }
+}
+
+static void test_capacity(void **state)
+{
+    fixture *f = byte_level("gpt-2");
+    realizar_tokenizer *t = build(f);
+    int32_t ids[8];
+    size_t count;
+
+    for (size_t capacity = 0; capacity < 8; capacity++) {
+        trueno_error err = {0};
+        trueno_status st =
+            realizar_tokenizer_encode(t, "xyzxyz", 6, 0, ids, capacity, &count, &err);
+        assert_int_equal(st, capacity < 6 ? TRUENO_USAGE : TRUENO_OK);
+        assert_int_equal(count, capacity < 6 ? 0 : 6);
+    }
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
+/* Every allocation fails once: a status, no leak. */
+static void test_no_memory(void **state)
+{
+    fixture *f = byte_level("deepseek-coder");
+    char text[2000];
+    int32_t ids[2100];
+    size_t count;
+
+    add_special(f, "<s>", 0);
+    memset(text, 'a', sizeof text);
+    memcpy(text + 50, " e\xcc\x81 12 !", 9);
+    for (long long fail = 1;; fail++) {
+        test_allocator counter = {.fail_at = fail};
+        const trueno_allocator hooks = test_hooks(&counter);
+        realizar_tokenizer *t;
+        trueno_error err = {0};
+        trueno_status st = realizar_tokenizer_new(&t, &f->vocab, &hooks, &err);
+        if (st == TRUENO_OK) {
+            st = realizar_tokenizer_encode(t, text, sizeof text, SPECIAL, ids, 2100, &count, &err);
+            realizar_tokenizer_free(t);
+        }
+        assert_int_equal(counter.blocks, 0);
+        assert_int_equal(counter.bytes, 0);
+        if (counter.calls < fail) {
+            assert_int_equal(st, TRUENO_OK);
+            break;
+        }
+        /* the cache of words alone is a matter of speed */
+        assert_true(st == TRUENO_NO_MEMORY || st == TRUENO_OK);
+    }
+    free(f);
+}
+
+/* ---- random bytes -------------------------------------------------------------------------- */
+
+static void test_round_trip(void **state)
+{
+    static const char *const pres[] = {"gpt-2",  "llama-bpe",    "smollm", "deepseek-coder",
+                                       "tekken", "deepseek-llm", "falcon"};
+    text_random random = {.state = (uint64_t)time(NULL)};
+    char text[300], out[400];
+    int32_t ids[400];
+
+    print_message("seed %llu\n", (unsigned long long)random.state);
+    for (size_t p = 0; p < sizeof pres / sizeof *pres; p++) {
+        fixture *f = byte_level(pres[p]);
+        realizar_tokenizer *t = build(f);
+        for (int round = 0; round < 2000; round++) {
+            const size_t n = text_below(&random, sizeof text);
+            size_t count;
+            for (size_t i = 0; i < n; i++)
+                text[i] = (char)(text_below(&random, 3) ? text_below(&random, 256)
+                                                        : text_below(&random, 128));
+            assert_int_equal(realizar_tokenizer_encode(t, text, n, SPECIAL, ids, 400, &count, NULL),
+                             0);
+            assert_true(count <= realizar_tokenizer_encode_bound(t, n));
+            assert_int_equal(realizar_tokenizer_decode(t, ids, count, true, out, sizeof out), n);
+            assert_memory_equal(out, text, n);
+        }
+        realizar_tokenizer_free(t);
+        free(f);
+    }
+}
+
+/* ---- hand-written expressions -------------------------------------------------------------- */
+
+/* Compares a twin with PCRE2 on one text, match by match. */
+static void compare_twin(encoder *e, const char *pattern, const token_regex *regex,
+                         const char *text, size_t bytes)
+{
+    find_function *find = words_for_pattern(pattern);
+    const char *p = text, *end = text + bytes;
+
+    while (p < end) {
+        const char *start, *stop = NULL, *twin_stop = NULL;
+        const char *twin = find(text, p, end, &twin_stop);
+        assert_int_equal(regex_find(e, regex, text, p, end, &start, &stop), TRUENO_OK);
+        if (twin != start || (start && twin_stop != stop))
+            fail_msg("%s at byte %td of \"%.*s\": %td-%td by hand, %td-%td by PCRE2", pattern,
+                     p - text, (int)bytes, text, twin ? twin - text : -1,
+                     twin ? twin_stop - text : -1, start ? start - text : -1,
+                     start ? stop - text : -1);
+        if (!start)
+            break;
+        p = stop;
+    }
+}
+
+static const char *const twin_patterns[] = {
+    words_gpt2_pattern,
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| "
+    "?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "\\p{N}",
+    "\\p{N}+",
+    "[\\r\\n]",
+    "\\s?\\p{L}+",
+    "\\s?\\p{P}+",
+    "\\s+$",
+};
+
+static void test_twins(void **state)
+{
+    /* every string of four of these is tried */
+    static const char *const letters[] = {
+        "a", "1", " ", "\n",       "\r",           "\t", "'",        "s", "L",
+        "!", "$", "é", "\xcc\x81", "\xe3\x80\x80", "中", "\xc5\xbf", "²"};
+    enum { N = sizeof letters / sizeof *letters };
+    text_random random = {.state = (uint64_t)time(NULL)};
+    encoder e = {0};
+    static char text[16384 + TEXT_SLACK];
+
+    print_message("seed %llu\n", (unsigned long long)random.state);
+    for (size_t k = 0; k < sizeof twin_patterns / sizeof *twin_patterns; k++) {
+        token_regex *regex;
+        assert_non_null(words_for_pattern(twin_patterns[k]));
+        assert_int_equal(regex_compile(&regex, twin_patterns[k], NULL), 0);
+        for (int code = 0; code < N * N * N * N; code++) {
+            size_t n = 0;
+            for (int rest = code, i = 0; i < 4; i++, rest /= N) {
+                const size_t length = strlen(letters[rest % N]);
+                memcpy(text + n, letters[rest % N], length);
+                n += length;
+            }
+            compare_twin(&e, twin_patterns[k], regex, text, n);
+        }
+        for (int i = 0; i < 3000; i++)
+            compare_twin(&e, twin_patterns[k], regex, text, text_string(&random, text));
+        for (int kind = 0; kind < TEXT_KINDS; kind++)
+            compare_twin(&e, twin_patterns[k], regex, text,
+                         text_chunk((text_kind)kind, text_next(&random), 16384, text));
+        regex_free(regex);
+    }
+    pipeline_end(&e);
+}
+
+/* Every hand-written expression but punctuation, which is that of another Unicode, is tried above.
+ */
+static void test_every_name(void **state)
+{
+    static const char *const names[] = {"qwen2",      "qwen35", "llama-bpe",   "gpt-4o",
+                                        "tekken",     "dbrx",   "deepseek-v3", "seed-coder",
+                                        "bailingmoe", "bloom",  "viking",      "chatglm-bpe",
+                                        "command-r",  "mpt"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        fixture *f = byte_level(names[i]);
+        realizar_tokenizer *t = build(f);
+        assert_string_equal(IDS(t, "the", 0), "the");
+        realizar_tokenizer_free(t);
+        free(f);
+    }
+}
+
+/* ---- normalisation ------------------------------------------------------------------------- */
+
+static void test_normalize(void **state)
+{
+    trueno_arena arena = {0};
+    size_t n = 3;
+    const char *text = "e\xcc\x81";
+    const char *made = unicode_normalize(text, &n, UNICODE_NFC, &arena);
+    char *marks;
+
+    assert_int_equal(n, 2);
+    assert_memory_equal(made, "é", 2);
+    /* what needs nothing is not copied */
+    text = "é 中文 \xf0\x9f\x98\x80";
+    n = strlen(text);
+    assert_ptr_equal(unicode_normalize(text, &n, UNICODE_NFC, &arena), text);
+    /* half a million marks in the wrong order: quadratic would not end */
+    n = 1000001;
+    marks = trueno_arena_alloc(&arena, n);
+    assert_non_null(marks);
+    marks[0] = 'a';
+    for (size_t i = 1; i < n; i += 4)
+        memcpy(marks + i, "\xcc\x81\xcc\xa3", 4);
+    made = unicode_normalize(marks, &n, UNICODE_NFC, &arena);
+    assert_non_null(made);
+    assert_memory_equal(made, "\xe1\xba\xa1\xcc\xa3", 5);
+    trueno_arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_merges),      cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_cache),       cmocka_unit_test(test_sentencepiece),
+        cmocka_unit_test(test_specials),    cmocka_unit_test(test_user_spans),
+        cmocka_unit_test(test_added_flags), cmocka_unit_test(test_normalized_added),
+        cmocka_unit_test(test_bos),         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_expressions), cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_twins),       cmocka_unit_test(test_every_name),
+        cmocka_unit_test(test_normalize),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
