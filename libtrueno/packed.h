@@ -7,9 +7,11 @@
  * same bytes, at every instruction level, with the same floating-point operations in the same
  * order: a result does not depend on the level, the number of rows in the call, or the threads.
  *
- * Quantised weights: each 32 activations are rounded to 8 bits with one F32 scale, and for every
- * 32 (or 16) weights with one scale S (and minimum M), in order along K,
- *     y = fma(float(integer sum) * S, activation scale, y); y = fma(M, activation scale * sum, y).
+ * Quantised weights (w = S q + M): each 32 activations are rounded to 8 bits with one F32 scale a.
+ * For every 32 (or 16) weights that share S and M, in order along K,
+ *     products = fma(float(integer sum of q and the activations) * S, a, products);
+ *     minima = fma(M, a * float(sum of the activations), minima);
+ * and y = products + minima.
  * F32, F16 and BF16 weights: y = fma(w, x, y) along K.
  */
 #ifndef PACKED_H

@@ -10,10 +10,10 @@ enum {
     TOKENS_LIMIT = 512, /* tokens that are multiplied while a stripe is at hand */
     CHUNK = 1024,       /* weights along K in a stripe of a quantised type: 24 KB of L1 */
     CHUNK_FLOAT = 256,  /* of a float type: 16 KB */
-    STRIP_GROUPS = 16,  /* groups whose sums are kept while a chunk of activations is in L2 */
+    STRIP_GROUPS = 8,   /* groups whose sums are kept while a chunk of activations is in L2 */
     STRIPE_BYTES = CHUNK / BLOCK_WEIGHTS * 12 * LINE_BYTES,
-    ACC_FLOATS = TOKENS_LIMIT * GROUP_ROWS,
-    RUN_GROUPS = 8,    /* groups of one product of one token */
+    ACC_FLOATS = 2 * TOKENS_LIMIT * GROUP_ROWS, /* products and minima */
+    RUN_GROUPS = 8,                             /* groups of one product of one token */
     QUANTIZE_APART = 4 /* rows from which rounding is worth waking the threads */
 };
 
@@ -191,7 +191,13 @@ static void multiply_one(const product *p, const packed_segment *s, int64_t begi
     }
 }
 
-/* Units [first, first + n) of a group, times all tokens, into acc. */
+/* Sums of one kind of a group. */
+static int64_t plane_floats(const product *p)
+{
+    return p->act.n_panels * p->act.width * GROUP_ROWS;
+}
+
+/* Units [first, first + n) of a group, times all tokens, into acc: products, then minima. */
 static void multiply_chunk(const product *p, const packed_segment *s, int64_t group, int64_t first,
                            int64_t n, float *acc, int thread)
 {
@@ -205,6 +211,21 @@ static void multiply_chunk(const product *p, const packed_segment *s, int64_t gr
                       &p->act, acc);
     else
         k->tile(s->f, stripe, first * steps, n * steps, &p->act, acc);
+    if (s->f->minimum)
+        k->minima(s->f, stripe, first * steps, n * steps, &p->act, acc + plane_floats(p));
+}
+
+/* All tokens of a finished group. */
+static void store_group(const product *p, const packed_segment *s, int64_t group, float *acc)
+{
+    int64_t plane = plane_floats(p), n = p->act.n_tokens * GROUP_ROWS;
+
+    if (s->f->minimum)
+        for (int64_t i = 0; i < n; i++)
+            acc[i] += acc[plane + i];
+    for (int64_t t = 0; t < p->act.n_tokens; t++)
+        store(p, t, s->first_row + group * GROUP_ROWS, rows_of_group(s, group),
+              acc + t * GROUP_ROWS);
 }
 
 /* Many tokens, groups [begin, end) of a segment: unpack a chunk once, multiply every token by it.
@@ -213,19 +234,17 @@ static void multiply_many(const product *p, const packed_segment *s, int64_t beg
                           int thread)
 {
     int64_t chunk = (s->f->sub == 0 ? CHUNK_FLOAT : CHUNK) / s->f->unit;
-    int64_t acc_floats = p->act.n_panels * p->act.width * GROUP_ROWS;
+    int64_t plane = plane_floats(p);
 
     for (int64_t first = 0; first < s->n_units; first += chunk) {
         int64_t n = s->n_units - first < chunk ? s->n_units - first : chunk;
 
         for (int64_t g = begin; g < end; g++) {
-            float *acc = p->work->threads[thread].acc + (g - begin) * acc_floats;
+            float *acc = p->work->threads[thread].acc + 2 * (g - begin) * plane;
 
             multiply_chunk(p, s, g, first, n, acc, thread);
             if (first + n == s->n_units)
-                for (int64_t t = 0; t < p->act.n_tokens; t++)
-                    store(p, t, s->first_row + g * GROUP_ROWS, rows_of_group(s, g),
-                          acc + t * GROUP_ROWS);
+                store_group(p, s, g, acc);
         }
     }
 }

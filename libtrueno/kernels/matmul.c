@@ -147,6 +147,17 @@ static int32_t sum_of(const uint8_t *lines, const int8_t *q, int r, int n)
     return sum;
 }
 
+static void clear(const activations *a, float *acc)
+{
+    memset(acc, 0, sizeof *acc * (size_t)(a->n_panels * a->width * GROUP_ROWS));
+}
+
+/* Scale line `i` of a step of a stripe. */
+static const float *scales_at(const uint8_t *step, int i)
+{
+    return (const float *)(const void *)(step + LINE_BYTES * (BLOCK_LINES + i));
+}
+
 static void tile_c(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
                    const activations *a, float *acc)
 {
@@ -154,27 +165,43 @@ static void tile_c(const packed_format *f, const uint8_t *stripe, int64_t first,
     int64_t w = a->width;
 
     if (first == 0)
-        memset(acc, 0, sizeof *acc * (size_t)(a->n_panels * w * GROUP_ROWS));
+        clear(a, acc);
     for (int64_t i = 0; i < a->n_panels * w; i++)
         for (int64_t b = 0; b < n; b++) {
-            int64_t at = i / w * a->n_blocks + first + b, t = i % w;
-            const uint8_t *block = stripe + b * lines * LINE_BYTES;
-            const float *scales = (const float *)(const void *)(block + LINE_BYTES * BLOCK_LINES);
-            const int8_t *q = a->q + (at * w + t) * BLOCK_WEIGHTS;
-            const float *sums = a->sum[subs - 1];
-            float scale = a->scale[at * w + t];
+            int64_t at = (i / w * a->n_blocks + first + b) * w + i % w;
+            const uint8_t *step = stripe + b * lines * LINE_BYTES;
+            const int8_t *q = a->q + at * BLOCK_WEIGHTS;
 
             for (int s = 0; s < subs; s++)
                 for (int r = 0; r < GROUP_ROWS; r++) {
-                    float *y = &acc[i * GROUP_ROWS + r];
                     int32_t sum =
-                        sum_of(block + s * LINE_BYTES * f->sub / 4, q + s * f->sub, r, f->sub);
+                        sum_of(step + s * LINE_BYTES * f->sub / 4, q + s * f->sub, r, f->sub);
+                    float *y = &acc[i * GROUP_ROWS + r];
 
-                    *y = fmaf((float)sum * scales[s * GROUP_ROWS + r], scale, *y);
-                    if (f->minimum)
-                        *y = fmaf(scales[(subs + s) * GROUP_ROWS + r],
-                                  sums[(at * subs + s) * w + t], *y);
+                    *y = fmaf((float)sum * scales_at(step, s)[r], a->scale[at], *y);
                 }
+        }
+}
+
+static void minima_c(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                     const activations *a, float *acc)
+{
+    int subs = BLOCK_WEIGHTS / f->sub, lines = stripe_block_lines(f);
+    int64_t w = a->width;
+
+    if (first == 0)
+        clear(a, acc);
+    for (int64_t i = 0; i < a->n_panels * w; i++)
+        for (int64_t b = 0; b < n * subs; b++) {
+            int64_t at = i / w * a->n_blocks * subs + first * subs + b;
+            const float *minimum =
+                scales_at(stripe + b / subs * lines * LINE_BYTES, (int)(subs + b % subs));
+
+            for (int r = 0; r < GROUP_ROWS; r++) {
+                float *y = &acc[i * GROUP_ROWS + r];
+
+                *y = fmaf(minimum[r], a->sum[subs - 1][at * w + i % w], *y);
+            }
         }
 }
 
@@ -184,7 +211,7 @@ static void tile_float_c(const float *stripe, int64_t first, int64_t n, const ac
     int64_t w = a->width;
 
     if (first == 0)
-        memset(acc, 0, sizeof *acc * (size_t)(a->n_panels * w * GROUP_ROWS));
+        clear(a, acc);
     for (int64_t i = 0; i < a->n_panels * w; i++) {
         const float *x = a->x + (i / w * a->x_cols + first) * w + i % w;
 
@@ -203,6 +230,7 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
                           .spread = spread_c,
                           .pack = pack_c,
                           .tile = tile_c,
+                          .minima = minima_c,
                           .tile_float = tile_float_c};
     matmul_init_unpack_c(k);
 #if defined(__x86_64__)

@@ -46,11 +46,14 @@ typedef struct matmul_kernels {
     void (*pack)(const packed_format *f, const uint8_t *rows, size_t row_bytes, int64_t n_units,
                  size_t unit_bytes, uint8_t *out);
     /**
-     * Fold steps [first, first + n) of a stripe into acc[panel][token][16] for all panels; at
-     * first == 0 it starts from zero. acc is 64-byte aligned.
+     * Fold the scaled products of steps [first, first + n) of a stripe into acc[panel][token][16]
+     * for all panels; at first == 0 it starts from zero. acc is 64-byte aligned.
      */
     void (*tile)(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
                  const activations *a, float *acc);
+    /** The same for minima times sums of activations; types with a minimum only. */
+    void (*minima)(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                   const activations *a, float *acc);
     /** The same for float types: columns [first, first + n). */
     void (*tile_float)(const float *stripe, int64_t first, int64_t n, const activations *a,
                        float *acc);

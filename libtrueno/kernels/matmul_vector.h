@@ -12,8 +12,9 @@
 enum {
     V_PASSES = LINE_BYTES / VBYTES, /* passes over a line's lanes */
     V_LANES = VBYTES / 4,
-    PREFETCH_BYTES = 4608, /* ahead of the unit in work: two units of Q4_K */
-    ONE_GROUPS = 4         /* groups of a float type whose chains of additions overlap */
+    NEAR_BYTES = 1024, /* prefetched into L1: 16 lines ahead */
+    FAR_BYTES = 3072,  /* prefetched into L2 */
+    FLOAT_GROUPS = 4   /* groups of a float type whose additions overlap */
 };
 
 INLINE unit_lanes lanes_of(const uint8_t *unit, int pass)
@@ -22,14 +23,16 @@ INLINE unit_lanes lanes_of(const uint8_t *unit, int pass)
 }
 
 /*
- * A burst of prefetches a fixed distance ahead: the loads of a unit come too thinly spread between
- * arithmetic for the hardware's own prefetcher. Groups lie one after another, so this also reaches
- * the next group; past the end of the weight it is harmless.
+ * Lines [from, to) of a unit, prefetched from L2 a little ahead and from memory further ahead: a
+ * miss of L2 would hold one of the few fill buffers of L1 for too long. Groups lie one after
+ * another, so this reaches the next group; past the end of the weight it is harmless.
  */
-INLINE void prefetch_unit(const uint8_t *unit, int lines)
+INLINE void prefetch_lines(const uint8_t *unit, int from, int to)
 {
-    for (int i = 0; i < lines; i++)
-        __builtin_prefetch(unit + PREFETCH_BYTES + LINE_BYTES * i, 0, 3);
+    for (int i = from; i < to; i++) {
+        __builtin_prefetch(unit + NEAR_BYTES + LINE_BYTES * i, 0, 3);
+        __builtin_prefetch(unit + FAR_BYTES + LINE_BYTES * i, 0, 2);
+    }
 }
 
 /* sums += w . q over `lines` lines; two chains hide the latency of the dot product. */
@@ -57,9 +60,14 @@ typedef struct fold_input {
     const int32_t *offset;
 } fold_input;
 
+/* The two sums of an output: scaled products, and minima times sums of activations. */
+typedef struct fold_sums {
+    vf products, minima;
+} fold_sums;
+
 /* One step of the fold along K for one token: the order that the scalar kernel fixes. */
-INLINE vf fold_step(vf acc, const vu8 w[BLOCK_LINES], const vf *scale, const vf *minimum, int subs,
-                    bool has_minimum, bool is_signed, fold_input a)
+INLINE void fold_step(fold_sums *y, const vu8 w[BLOCK_LINES], const vf *scale, const vf *minimum,
+                      int subs, bool has_minimum, bool is_signed, fold_input a)
 {
     int lines = BLOCK_LINES / subs;
     vf activation = v_broadcast(*a.scale);
@@ -68,17 +76,31 @@ INLINE vf fold_step(vf acc, const vu8 w[BLOCK_LINES], const vf *scale, const vf 
         vi32 sum = dot_lines(w + i * lines, a.q + 4 * i * lines, lines, is_signed,
                              sum_start(is_signed, a.offset[i]));
 
-        acc = v_fma(v_from_i32(sum) * scale[i], activation, acc);
+        y->products = v_fma(v_from_i32(sum) * scale[i], activation, y->products);
         if (has_minimum)
-            acc = v_fma(minimum[i], v_broadcast(a.sum[i]), acc);
+            y->minima = v_fma(minimum[i], v_broadcast(a.sum[i]), y->minima);
     }
-    return acc;
 }
 
 INLINE void store_line(uint8_t *to, vu8 x)
 {
     *(vu8 *)(void *)to = x;
 }
+
+/* Groups in runs of `together`: as many streams of memory and chains of additions at a time. */
+#define ONE_KERNEL(type, together)                                                      \
+    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups, \
+                           const activations *a, float *out)                            \
+    {                                                                                   \
+        int64_t g = 0;                                                                  \
+                                                                                        \
+        for (; g + (together) <= n_groups; g += (together))                             \
+            groups_##type(groups + (size_t)g * group_bytes, group_bytes, (together), a, \
+                          out + GROUP_ROWS * g);                                        \
+        for (; g < n_groups; g++)                                                       \
+            groups_##type(groups + (size_t)g * group_bytes, group_bytes, 1, a,          \
+                          out + GROUP_ROWS * g);                                        \
+    }
 
 /* The two kernels of a type: its row of the format table as constants, its three functions. */
 #define TYPE_KERNELS(type, LINES, STEPS, SUBS, MINIMUM, SIGNED)                                   \
@@ -88,7 +110,6 @@ INLINE void store_line(uint8_t *to, vu8 x)
         uint8_t *restrict to = stripe;                                                            \
                                                                                                   \
         for (int64_t n = 0; n < n_units; n++, units += LINE_BYTES * (LINES)) {                    \
-            prefetch_unit(units, LINES);                                                          \
             for (int pass = 0; pass < V_PASSES; pass++) {                                         \
                 unit_lanes u = lanes_of(units, pass);                                             \
                 unit_state s;                                                                     \
@@ -100,6 +121,8 @@ INLINE void store_line(uint8_t *to, vu8 x)
                     vu8 w[BLOCK_LINES];                                                           \
                     vf scale[2], minimum[2];                                                      \
                                                                                                   \
+                    if (pass == 0)                                                                \
+                        prefetch_lines(units, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));  \
                     quants_##type(u, &s, j, w);                                                   \
                     scales_##type(u, &s, j, scale, minimum);                                      \
                     for (int i = 0; i < BLOCK_LINES; i++)                                         \
@@ -116,30 +139,31 @@ INLINE void store_line(uint8_t *to, vu8 x)
         }                                                                                         \
     }                                                                                             \
                                                                                                   \
-    static void one_group_##type(const uint8_t *units, int64_t n_units, const activations *a,     \
-                                 float *out)                                                      \
+    INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,               \
+                              const activations *a, float *out)                                   \
     {                                                                                             \
-        vf acc[V_PASSES] = {{0}};                                                                 \
+        fold_sums y[V_PASSES] = {{{0}, {0}}};                                                     \
         fold_input in = {a->q, a->scale, a->sum[(SUBS)-1], a->offset[(SUBS)-1]};                  \
                                                                                                   \
-        for (int64_t n = 0; n < n_units; n++, units += LINE_BYTES * (LINES)) {                    \
-            prefetch_unit(units, LINES);                                                          \
-            for (int pass = 0; pass < V_PASSES; pass++) {                                         \
-                unit_lanes u = lanes_of(units, pass);                                             \
+        for (size_t at = 0; at < group_bytes; at += LINE_BYTES * (LINES)) {                       \
+            for (int i = 0; i < count * V_PASSES; i++) {                                          \
+                const uint8_t *unit = groups + (size_t)(i / V_PASSES) * group_bytes + at;         \
+                unit_lanes u = lanes_of(unit, i % V_PASSES);                                      \
                 unit_state s;                                                                     \
                                                                                                   \
                 begin_##type(u, &s);                                                              \
                 _Pragma("GCC unroll 8") for (int j = 0; j < (STEPS); j++)                         \
                 {                                                                                 \
-                    fold_input at = {in.q + BLOCK_WEIGHTS * j, in.scale + j, in.sum + (SUBS)*j,   \
-                                     in.offset + (SUBS)*j};                                       \
+                    fold_input step = {in.q + BLOCK_WEIGHTS * j, in.scale + j, in.sum + (SUBS)*j, \
+                                       in.offset + (SUBS)*j};                                     \
                     vu8 w[BLOCK_LINES];                                                           \
                     vf scale[2], minimum[2];                                                      \
                                                                                                   \
+                    if (i % V_PASSES == 0)                                                        \
+                        prefetch_lines(unit, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));   \
                     quants_##type(u, &s, j, w);                                                   \
                     scales_##type(u, &s, j, scale, minimum);                                      \
-                    acc[pass] =                                                                   \
-                        fold_step(acc[pass], w, scale, minimum, SUBS, MINIMUM, SIGNED, at);       \
+                    fold_step(&y[i], w, scale, minimum, SUBS, MINIMUM, SIGNED, step);             \
                 }                                                                                 \
             }                                                                                     \
             in.q += BLOCK_WEIGHTS * (STEPS);                                                      \
@@ -147,18 +171,11 @@ INLINE void store_line(uint8_t *to, vu8 x)
             in.sum += (SUBS) * (STEPS);                                                           \
             in.offset += (SUBS) * (STEPS);                                                        \
         }                                                                                         \
-        for (int pass = 0; pass < V_PASSES; pass++)                                               \
-            v_store(out + V_LANES * pass, acc[pass]);                                             \
+        for (int i = 0; i < count * V_PASSES; i++)                                                \
+            v_store(out + V_LANES * i, (MINIMUM) ? y[i].products + y[i].minima : y[i].products);  \
     }                                                                                             \
                                                                                                   \
-    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,           \
-                           const activations *a, float *out)                                      \
-    {                                                                                             \
-        int64_t n_units = (int64_t)(group_bytes / (LINE_BYTES * (LINES)));                        \
-                                                                                                  \
-        for (int64_t g = 0; g < n_groups; g++)                                                    \
-            one_group_##type(groups + (size_t)g * group_bytes, n_units, a, out + GROUP_ROWS * g); \
-    }
+    ONE_KERNEL(type, 1)
 
 /*   type    lines steps subs minimum signed */
 TYPE_KERNELS(q4_0, 9, 2, 1, false, true)
@@ -174,22 +191,23 @@ TYPE_KERNELS(q6_k, 53, 8, 2, false, true)
 TYPE_KERNELS(iq4_nl, 9, 2, 1, false, true)
 TYPE_KERNELS(iq4_xs, 34, 8, 1, false, true)
 
-/* V_TOKENS tokens of a panel, one pass of lanes. */
-INLINE void tile_tokens(const uint8_t *stripe, int64_t n, fold_input a, int w, int subs,
-                        bool has_minimum, bool is_signed, bool fresh, float *acc)
+INLINE const vf *scale_line(const uint8_t *step, int i)
 {
-    const int lines = BLOCK_LINES / subs;
+    return (const vf *)(const void *)(step + LINE_BYTES * (BLOCK_LINES + i));
+}
+
+/* Scaled products of V_TOKENS tokens of a panel, one pass of lanes. */
+INLINE void tile_products(const uint8_t *stripe, int64_t n, fold_input a, int subs,
+                          bool has_minimum, bool is_signed, bool fresh, float *acc)
+{
+    const int w = PANEL_TOKENS, lines = BLOCK_LINES / subs;
     vf sums[V_TOKENS];
 
     for (int t = 0; t < V_TOKENS; t++)
         sums[t] = fresh ? (vf){0} : v_load(acc + GROUP_ROWS * t);
     for (int64_t b = 0; b < n; b++) {
         for (int i = 0; i < subs; i++) {
-            const uint8_t *lines_of_scales = stripe + LINE_BYTES * BLOCK_LINES;
-            vf scale = *(const vf *)(const void *)(lines_of_scales + LINE_BYTES * i);
-            vf minimum =
-                has_minimum ? *(const vf *)(const void *)(lines_of_scales + LINE_BYTES * (subs + i))
-                            : (vf){0};
+            vf scale = *scale_line(stripe, i);
             vi32 dots[V_TOKENS];
 
             for (int t = 0; t < V_TOKENS; t++)
@@ -204,19 +222,36 @@ INLINE void tile_tokens(const uint8_t *stripe, int64_t n, fold_input a, int w, i
                     dots[t] = is_signed ? v_dot_ready(dots[t], x, q) : v_dot(dots[t], x, q);
                 }
             }
-            for (int t = 0; t < V_TOKENS; t++) {
+            for (int t = 0; t < V_TOKENS; t++)
                 sums[t] = v_fma(v_from_i32(dots[t]) * scale, v_broadcast(a.scale[t]), sums[t]);
-                if (has_minimum)
-                    sums[t] = v_fma(minimum, v_broadcast(a.sum[i * w + t]), sums[t]);
-            }
         }
         stripe += LINE_BYTES * (BLOCK_LINES + subs * (has_minimum ? 2 : 1));
         a.q += BLOCK_WEIGHTS * w;
         a.scale += w;
-        a.sum += subs * w;
         a.offset += subs * w;
     }
     for (int t = 0; t < V_TOKENS; t++)
+        v_store(acc + GROUP_ROWS * t, sums[t]);
+}
+
+/* Minima times sums of activations of V_FLOAT_TOKENS tokens, one pass of lanes. */
+INLINE void tile_minima(const uint8_t *stripe, int64_t n, const float *token_sums, int subs,
+                        bool fresh, float *acc)
+{
+    vf sums[V_FLOAT_TOKENS];
+
+    for (int t = 0; t < V_FLOAT_TOKENS; t++)
+        sums[t] = fresh ? (vf){0} : v_load(acc + GROUP_ROWS * t);
+    for (int64_t b = 0; b < n; b++) {
+        for (int i = 0; i < subs; i++, token_sums += PANEL_TOKENS) {
+            vf minimum = *scale_line(stripe, subs + i);
+
+            for (int t = 0; t < V_FLOAT_TOKENS; t++)
+                sums[t] = v_fma(minimum, v_broadcast(token_sums[t]), sums[t]);
+        }
+        stripe += LINE_BYTES * (BLOCK_LINES + subs * 2);
+    }
+    for (int t = 0; t < V_FLOAT_TOKENS; t++)
         v_store(acc + GROUP_ROWS * t, sums[t]);
 }
 
@@ -228,15 +263,32 @@ INLINE void tile_panels(const uint8_t *stripe, int64_t first, int64_t n, const a
     for (int64_t p = 0; p < a->n_panels; p++) {
         int64_t at = (p * a->n_blocks + first) * w;
 
-        for (int t = 0; t < w; t += V_TOKENS)
-            for (int pass = 0; pass < V_PASSES; pass++) {
-                fold_input in = {a->q + BLOCK_WEIGHTS * (at + t), a->scale + at + t,
-                                 a->sum[subs - 1] + at * subs + t,
-                                 a->offset[subs - 1] + at * subs + t};
+        for (int i = 0; i < w * V_PASSES; i += V_TOKENS) {
+            int pass = i / w, t = i % w;
+            fold_input in = {a->q + BLOCK_WEIGHTS * (at + t), a->scale + at + t, NULL,
+                             a->offset[subs - 1] + at * subs + t};
 
-                tile_tokens(stripe + VBYTES * pass, n, in, w, subs, has_minimum, !has_minimum,
-                            first == 0, acc + GROUP_ROWS * (p * w + t) + V_LANES * pass);
-            }
+            tile_products(stripe + VBYTES * pass, n, in, subs, has_minimum, !has_minimum,
+                          first == 0, acc + GROUP_ROWS * (p * w + t) + V_LANES * pass);
+        }
+    }
+}
+
+/* The minima of all panels. */
+INLINE void tile_panels_minima(const uint8_t *stripe, int64_t first, int64_t n,
+                               const activations *a, int subs, float *acc)
+{
+    const int w = PANEL_TOKENS;
+
+    for (int64_t p = 0; p < a->n_panels; p++) {
+        int64_t at = (p * a->n_blocks + first) * w;
+
+        for (int i = 0; i < w * V_PASSES; i += V_FLOAT_TOKENS) {
+            int pass = i / w, t = i % w;
+
+            tile_minima(stripe + VBYTES * pass, n, a->sum[subs - 1] + at * subs + t, subs,
+                        first == 0, acc + GROUP_ROWS * (p * w + t) + V_LANES * pass);
+        }
     }
 }
 
@@ -255,6 +307,16 @@ static void tile(const packed_format *f, const uint8_t *stripe, int64_t first, i
         tile_panels(stripe, first, n, a, 2, false, acc);
 }
 
+static void minima(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                   const activations *a, float *acc)
+{
+    assert(a->width == PANEL_TOKENS && f->minimum);
+    if (f->sub == 32)
+        tile_panels_minima(stripe, first, n, a, 1, acc);
+    else
+        tile_panels_minima(stripe, first, n, a, 2, acc);
+}
+
 INLINE vf weight_f32(const uint8_t *group, int64_t k, int pass)
 {
     return v_load((const float *)(const void *)group + GROUP_ROWS * k + V_LANES * pass);
@@ -270,7 +332,6 @@ INLINE vf weight_bf16(const uint8_t *group, int64_t k, int pass)
     return (vf)(v_words(group + 2 * (GROUP_ROWS * k + V_LANES * pass)) << 16);
 }
 
-/* ONE_GROUPS chains of additions at a time; the last few groups are done with fewer. */
 #define FLOAT_KERNELS(type, BYTES)                                                            \
     static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)            \
     {                                                                                         \
@@ -284,7 +345,7 @@ INLINE vf weight_bf16(const uint8_t *group, int64_t k, int pass)
     INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,           \
                               const activations *a, float *out)                               \
     {                                                                                         \
-        vf acc[ONE_GROUPS * V_PASSES] = {{0}};                                                \
+        vf acc[FLOAT_GROUPS * V_PASSES] = {{0}};                                              \
                                                                                               \
         for (int64_t k = 0; k < a->x_cols; k++) {                                             \
             vf x = v_broadcast(a->x[k]);                                                      \
@@ -301,18 +362,7 @@ INLINE vf weight_bf16(const uint8_t *group, int64_t k, int pass)
             v_store(out + V_LANES * i, acc[i]);                                               \
     }                                                                                         \
                                                                                               \
-    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,       \
-                           const activations *a, float *out)                                  \
-    {                                                                                         \
-        int64_t g = 0;                                                                        \
-                                                                                              \
-        for (; g + ONE_GROUPS <= n_groups; g += ONE_GROUPS)                                   \
-            groups_##type(groups + (size_t)g * group_bytes, group_bytes, ONE_GROUPS, a,       \
-                          out + GROUP_ROWS * g);                                              \
-        for (; g < n_groups; g++)                                                             \
-            groups_##type(groups + (size_t)g * group_bytes, group_bytes, 1, a,                \
-                          out + GROUP_ROWS * g);                                              \
-    }
+    ONE_KERNEL(type, FLOAT_GROUPS)
 
 FLOAT_KERNELS(f32, 4)
 FLOAT_KERNELS(f16, 2)
@@ -411,6 +461,7 @@ static void set_kernels(matmul_kernels *k)
 {
     k->quantize = quantize;
     k->tile = tile;
+    k->minima = minima;
     k->tile_float = tile_float;
     SET_TYPE(k, F32, f32);
     SET_TYPE(k, F16, f16);

@@ -55,14 +55,15 @@ static tile_config config_for(int sub)
 typedef struct tile_walk {
     const uint8_t *stripe;
     const int8_t *q;
-    const float *scale, *sum;
+    const float *scale;
+    int step_lines;
 } tile_walk;
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE const uint8_t *weights_of(const tile_walk *w, int64_t i, int subs, int step_lines)
+INLINE const uint8_t *weights_of(const tile_walk *w, int64_t i, int subs)
 {
-    return w->stripe + LINE_BYTES * (i / subs * step_lines + i % subs * (BLOCK_LINES / subs));
+    return w->stripe + LINE_BYTES * (i / subs * w->step_lines + i % subs * (BLOCK_LINES / subs));
 }
 
 INLINE const int8_t *tokens_of(const tile_walk *w, int64_t i, int subs)
@@ -71,12 +72,12 @@ INLINE const int8_t *tokens_of(const tile_walk *w, int64_t i, int subs)
 }
 
 /* Start the integer sums of sub-block i in tile register `sums`. */
-#define START(sums, tokens, weights, i)                                        \
-    do {                                                                       \
-        _tile_loadd(tokens, tokens_of(&w, i, subs), BLOCK_WEIGHTS);            \
-        _tile_loadd(weights, weights_of(&w, i, subs, step_lines), LINE_BYTES); \
-        _tile_zero(sums);                                                      \
-        _tile_dpbssd(sums, tokens, weights);                                   \
+#define START(sums, tokens, weights, i)                             \
+    do {                                                            \
+        _tile_loadd(tokens, tokens_of(&w, i, subs), BLOCK_WEIGHTS); \
+        _tile_loadd(weights, weights_of(&w, i, subs), LINE_BYTES);  \
+        _tile_zero(sums);                                           \
+        _tile_dpbssd(sums, tokens, weights);                        \
     } while (0)
 
 /* 1.5 * 2^23 as a float and as its bits: adding an integer below 2^22 to the bits adds it to the
@@ -85,7 +86,7 @@ INLINE const int8_t *tokens_of(const tile_walk *w, int64_t i, int subs)
 #define MAGIC_BITS 0x4b400000
 
 /*
- * acc[token] = fma(float(sum) * scale of the rows, scale of the token, acc), then the minima.
+ * acc[token] = fma(float(sum) * scale of the rows, scale of the token, acc).
  *
  * For some 250 cycles after any tile instruction the second 512-bit multiplier rests, so a step is
  * bound by its multiplications and conversions (measured: 32 of them take 32 cycles, alone 16).
@@ -94,16 +95,12 @@ INLINE const int8_t *tokens_of(const tile_walk *w, int64_t i, int subs)
  * rounded once, as float(sum) * scale is, because scales have at most 19 significant bits.
  */
 INLINE void scale_sums(const int32_t *sums, const tile_walk *w, int64_t i, int subs,
-                       bool has_minimum, __m512 acc[PANEL_TOKENS])
+                       __m512 acc[PANEL_TOKENS])
 {
-    const int step_lines = BLOCK_LINES + subs * (has_minimum ? 2 : 1);
-    const float *scales =
-        (const float *)(const void *)(w->stripe + LINE_BYTES * (i / subs * step_lines +
-                                                                BLOCK_LINES + i % subs));
+    const uint8_t *scales =
+        w->stripe + LINE_BYTES * (i / subs * w->step_lines + BLOCK_LINES + i % subs);
     const float *token_scale = w->scale + i / subs * PANEL_TOKENS;
-    const float *token_sum = w->sum + i * PANEL_TOKENS;
-    __m512 scale = _mm512_load_ps(scales);
-    __m512 minimum = has_minimum ? _mm512_load_ps(scales + subs * GROUP_ROWS) : scale;
+    __m512 scale = _mm512_load_ps((const float *)(const void *)scales);
     __m512 surplus = _mm512_mul_ps(scale, _mm512_set1_ps(-MAGIC));
     __m512i magic = _mm512_set1_epi32(MAGIC_BITS);
 
@@ -113,19 +110,17 @@ INLINE void scale_sums(const int32_t *sums, const tile_walk *w, int64_t i, int s
         __m512 x = _mm512_fmadd_ps(_mm512_castsi512_ps(bits), scale, surplus);
 
         acc[t] = _mm512_fmadd_ps(x, _mm512_set1_ps(token_scale[t]), acc[t]);
-        if (has_minimum)
-            acc[t] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(token_sum[t]), acc[t]);
     }
 }
 
 /* Sub-block i is scaled while i + 2 leaves its tile register and i + 5 is multiplied. */
-#define STEP(i, left, leaving, sums_leaving, sums_starting, tokens, weights)  \
-    do {                                                                      \
-        if ((left) > 5)                                                       \
-            START(sums_starting, tokens, weights, (i) + 5);                   \
-        if ((left) > 2)                                                       \
-            _tile_stored(sums_leaving, sums[leaving], LINE_BYTES);            \
-        scale_sums(sums[((leaving) + 2) % 4], &w, i, subs, has_minimum, acc); \
+#define STEP(i, left, leaving, sums_leaving, sums_starting, tokens, weights) \
+    do {                                                                     \
+        if ((left) > 5)                                                      \
+            START(sums_starting, tokens, weights, (i) + 5);                  \
+        if ((left) > 2)                                                      \
+            _tile_stored(sums_leaving, sums[leaving], LINE_BYTES);           \
+        scale_sums(sums[((leaving) + 2) % 4], &w, i, subs, acc);             \
     } while (0)
 
 /*
@@ -133,9 +128,8 @@ INLINE void scale_sums(const int32_t *sums, const tile_walk *w, int64_t i, int s
  * until it can be stored, so products run three steps ahead of stores, and stores two ahead of the
  * loads that scale them.
  */
-INLINE void fold_panel(tile_walk w, int64_t n, int subs, bool has_minimum, bool fresh, float *to)
+INLINE void fold_panel(tile_walk w, int64_t n, int subs, bool fresh, float *to)
 {
-    const int step_lines = BLOCK_LINES + subs * (has_minimum ? 2 : 1);
     _Alignas(LINE_BYTES) int32_t sums[4][PANEL_TOKENS * GROUP_ROWS];
     __m512 acc[PANEL_TOKENS];
 
@@ -170,18 +164,17 @@ INLINE void fold_panel(tile_walk w, int64_t n, int subs, bool has_minimum, bool 
         _mm512_store_ps(to + GROUP_ROWS * t, acc[t]);
 }
 
-INLINE void fold_panels(const uint8_t *stripe, int64_t first, int64_t n, const activations *a,
-                        int subs, bool has_minimum, float *acc)
+INLINE void fold_panels(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
+                        const activations *a, int subs, float *acc)
 {
     tile_config config = config_for(BLOCK_WEIGHTS / subs);
 
     configure(&config);
     for (int64_t p = 0; p < a->n_panels; p++) {
         int64_t at = (p * a->n_blocks + first) * PANEL_TOKENS;
-        tile_walk w = {stripe, a->q + BLOCK_WEIGHTS * at, a->scale + at,
-                       a->sum[subs - 1] + at * subs};
+        tile_walk w = {stripe, a->q + BLOCK_WEIGHTS * at, a->scale + at, stripe_block_lines(f)};
 
-        fold_panel(w, n * subs, subs, has_minimum, first == 0, acc + p * PANEL_TOKENS * GROUP_ROWS);
+        fold_panel(w, n * subs, subs, first == 0, acc + p * PANEL_TOKENS * GROUP_ROWS);
     }
     _tile_release();
 }
@@ -190,14 +183,10 @@ static void tile_amx(const packed_format *f, const uint8_t *stripe, int64_t firs
                      const activations *a, float *acc)
 {
     assert(a->width == PANEL_TOKENS);
-    if (f->sub == 32 && f->minimum)
-        fold_panels(stripe, first, n, a, 1, true, acc);
-    else if (f->sub == 32)
-        fold_panels(stripe, first, n, a, 1, false, acc);
-    else if (f->minimum)
-        fold_panels(stripe, first, n, a, 2, true, acc);
+    if (f->sub == 32)
+        fold_panels(f, stripe, first, n, a, 1, acc);
     else
-        fold_panels(stripe, first, n, a, 2, false, acc);
+        fold_panels(f, stripe, first, n, a, 2, acc);
 }
 
 void matmul_init_amx(matmul_kernels *k)
