@@ -9,13 +9,14 @@
 enum { APR_ROPE_NORM = 0, APR_ROPE_NEOX = 2 };
 
 typedef struct apr_architecture {
-    const char *name;     /* as GGUF has it */
-    const char *hf_class; /* the first of config.json's "architectures" */
-    int32_t gguf_rope;    /* RoPE pairing of GGUF files; Hugging Face files are always NEOX */
-    bool post_norms;      /* Gemma 2 and 3: norms after attention and feed-forward too */
-    bool fused_gate_up;   /* Phi-3: the feed-forward's "up" holds the gate's rows before its own */
-    bool norm_plus_one;   /* Gemma: GGUF stores the norm's weight + 1, Hugging Face the weight */
-    bool hf_tied;         /* tied embeddings where config.json does not say */
+    const char *name;          /* as GGUF has it */
+    const char *hf_class;      /* the first of config.json's "architectures" */
+    const char *hf_activation; /* config.json's word for the feed-forward's function */
+    int32_t gguf_rope;         /* RoPE pairing of GGUF files; Hugging Face files are always NEOX */
+    bool post_norms;           /* Gemma 2 and 3: norms after attention and feed-forward too */
+    bool fused_gate_up; /* Phi-3: the feed-forward's "up" holds the gate's rows before its own */
+    bool norm_plus_one; /* Gemma: GGUF stores the norm's weight + 1, Hugging Face the weight */
+    bool hf_tied;       /* tied embeddings where config.json does not say */
     bool experts_renormalized; /* GGUF has no key for it that all writers use */
     bool fused_qkv;            /* Phi-3 */
     int32_t window_pattern;    /* every n-th layer sees all; 0: all layers alike. GGUF has no key */

@@ -4,6 +4,8 @@
 
 static const apr_format FORMATS[] = {
     {"GGUF", apr_gguf_probe, apr_gguf_read},
+    {"SafeTensors", apr_safetensors_probe, apr_safetensors_read},
+    {"JSON", apr_hf_json_probe, apr_hf_json_read},
 };
 
 const apr_format *apr_format_probe(const uint8_t *data, size_t bytes)

@@ -16,6 +16,10 @@ typedef struct apr_format {
 /* The row whose probe matches, or NULL. */
 const apr_format *apr_format_probe(const uint8_t *data, size_t bytes);
 
+bool apr_safetensors_probe(const uint8_t *data, size_t bytes);
+trueno_status apr_safetensors_read(apr_model *m, trueno_error *err);
+bool apr_hf_json_probe(const uint8_t *data, size_t bytes);
+trueno_status apr_hf_json_read(apr_model *m, trueno_error *err);
 bool apr_gguf_probe(const uint8_t *data, size_t bytes);
 trueno_status apr_gguf_read(apr_model *m, trueno_error *err);
 

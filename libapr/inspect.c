@@ -136,15 +136,14 @@ static bool is_known(const char *key)
 /* How many tensors there are of each element type, in the order of GGML's numbers. */
 static void write_types(apr_json *j, const apr_model *m)
 {
-    enum { MOST = 64 };
-    uint64_t counts[MOST] = {0};
+    uint64_t counts[APR_TYPE_LIMIT] = {0};
     apr_storage_type type;
 
     for (size_t i = 0; i < m->n_tensors; i++)
-        if ((unsigned)m->tensors[i].type < MOST)
+        if ((unsigned)m->tensors[i].type < APR_TYPE_LIMIT)
             counts[m->tensors[i].type]++;
     apr_json_open(j, '{');
-    for (int id = 0; id < MOST; id++) {
+    for (int id = 0; id < APR_TYPE_LIMIT; id++) {
         if (counts[id] == 0 || apr_storage_type_get(id, &type) != 0)
             continue;
         apr_json_key(j, type.name);

@@ -3,6 +3,7 @@
 #include "model_private.h"
 
 #include "formats.h"
+#include "formats/hf.h"
 #include "file_limits.h"
 #include "names.h"
 #include "reader.h"
@@ -10,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void apr_model_options_init(apr_model_options *o, size_t size)
 {
@@ -109,12 +111,16 @@ static trueno_status finish_open(apr_model **out, apr_model *m, trueno_status st
 trueno_status apr_model_open(apr_model **out, const char *path, const apr_model_options *options,
                              trueno_error *err)
 {
+    struct stat info;
     apr_model *m;
     trueno_status status;
 
     *out = NULL;
-    if ((status = new_model(&m, path, options, err)) == TRUENO_OK &&
-        (status = apr_model_add_file(m, path, err)) == TRUENO_OK)
+    if ((status = new_model(&m, path, options, err)) < 0)
+        return finish_open(out, m, status);
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        status = apr_hf_read_folder(m, err);
+    else if ((status = apr_model_add_file(m, path, err)) == TRUENO_OK)
         status = read_first(m, err);
     return finish_open(out, m, status);
 }

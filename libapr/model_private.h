@@ -45,7 +45,8 @@ struct apr_model {
     apr_meta *meta;
     size_t n_meta;
     uint32_t *by_key;
-    int32_t *roles; /* 1 + tensor index by [layer][role], layer 0 also holding the global ones */
+    int32_t *experts; /* 1 + tensor index by [layer][gate, up, down][expert], NULL: none apart */
+    int32_t *roles;   /* 1 + tensor index by [layer][role], layer 0 also holding the global ones */
 };
 
 /* Arena memory, TRUENO_NO_MEMORY naming the file and the thing when there is none. */

@@ -37,7 +37,9 @@ typedef enum role_case {
 typedef struct role_row {
     apr_role role;
     role_case when;
-    const char *gguf, *hf; /* within a layer: what follows "blk.N." or "model.layers.N." */
+    /* within a layer: what follows "blk.N." or "model.layers.N."; "*" is an expert's number, and
+       such a tensor has the shape without its first dimension */
+    const char *gguf, *hf;
     dim shape[3];
 } role_row;
 
@@ -101,11 +103,12 @@ static const role_row ROWS[] = {
     LAYER(APR_FFN_POST_NORM, POST_NORMS, "post_ffw_norm.weight",
           "post_feedforward_layernorm.weight", D_HIDDEN),
     LAYER(APR_FFN_ROUTER, ALWAYS, "ffn_gate_inp.weight", "mlp.gate.weight", D_EXPERTS, D_HIDDEN),
-    LAYER(APR_FFN_GATE_EXPERTS, ALWAYS, "ffn_gate_exps.weight", "", D_EXPERTS, D_EXPERT_FFN,
-          D_HIDDEN),
-    LAYER(APR_FFN_UP_EXPERTS, ALWAYS, "ffn_up_exps.weight", "", D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
-    LAYER(APR_FFN_DOWN_EXPERTS, ALWAYS, "ffn_down_exps.weight", "", D_EXPERTS, D_HIDDEN,
-          D_EXPERT_FFN),
+    LAYER(APR_FFN_GATE_EXPERTS, ALWAYS, "ffn_gate_exps.weight", "mlp.experts.*.gate_proj.weight",
+          D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP_EXPERTS, ALWAYS, "ffn_up_exps.weight", "mlp.experts.*.up_proj.weight",
+          D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
+    LAYER(APR_FFN_DOWN_EXPERTS, ALWAYS, "ffn_down_exps.weight", "mlp.experts.*.down_proj.weight",
+          D_EXPERTS, D_HIDDEN, D_EXPERT_FFN),
     LAYER(APR_FFN_SHARED_ROUTER, ALWAYS, "ffn_gate_inp_shexp.weight",
           "mlp.shared_expert_gate.weight", D_ONE, D_HIDDEN),
     LAYER(APR_FFN_SHARED_GATE, ALWAYS, "ffn_gate_shexp.weight",
@@ -116,7 +119,7 @@ static const role_row ROWS[] = {
           "mlp.shared_expert.down_proj.weight", D_HIDDEN, D_SHARED_FFN),
 };
 
-enum { N_ROWS = sizeof ROWS / sizeof ROWS[0] };
+enum { N_ROWS = sizeof ROWS / sizeof ROWS[0], MOST_EXPERTS = 4096, EXPERT_MATRICES = 3 };
 
 static bool applies(role_case when, const apr_architecture *architecture)
 {
@@ -188,13 +191,31 @@ static int32_t layer_of(const char *name, const char *prefix, const char **rest)
     return *name == '.' ? layer : -1;
 }
 
+/* True when `name` is `wanted`, in which one "*" stands for a number, put into *number. */
+static bool name_fits(const char *wanted, const char *name, int32_t *number)
+{
+    const char *star = strchr(wanted, '*'), *rest;
+    size_t before = star != NULL ? (size_t)(star - wanted) : 0;
+    int32_t n = 0;
+
+    if (star == NULL)
+        return strcmp(wanted, name) == 0;
+    rest = name + before;
+    if (strncmp(wanted, name, before) != 0 || *rest < '0' || *rest > '9')
+        return false;
+    for (; *rest >= '0' && *rest <= '9' && n < MOST_EXPERTS; rest++)
+        n = n * 10 + (*rest - '0');
+    *number = n;
+    return strcmp(star + 1, rest) == 0;
+}
+
 static const role_row *row_of(const apr_model *m, const char *name, bool in_layer,
-                              apr_role_names names)
+                              apr_role_names names, int32_t *expert)
 {
     for (size_t i = 0; i < N_ROWS; i++) {
         const char *wanted = names == APR_NAMES_GGUF ? ROWS[i].gguf : ROWS[i].hf;
 
-        if (APR_ROLE_IS_PER_LAYER(ROWS[i].role) == in_layer && strcmp(wanted, name) == 0 &&
+        if (APR_ROLE_IS_PER_LAYER(ROWS[i].role) == in_layer && name_fits(wanted, name, expert) &&
             applies(ROWS[i].when, m->architecture))
             return &ROWS[i];
     }
@@ -217,23 +238,39 @@ static int32_t *slot(const apr_model *m, apr_role role, int32_t layer)
     return &m->roles[(size_t)layer * APR_ROLE_COUNT + role];
 }
 
+/* Which of a layer's three expert matrices a role is. */
+static int expert_matrix(apr_role role)
+{
+    return role == APR_FFN_GATE_EXPERTS ? 0 : role == APR_FFN_UP_EXPERTS ? 1 : 2;
+}
+
+static int32_t *expert_slot(const apr_model *m, apr_role role, int32_t layer, int32_t expert)
+{
+    size_t matrix = (size_t)layer * EXPERT_MATRICES + (size_t)expert_matrix(role);
+
+    return &m->experts[matrix * (size_t)m->config.n_experts + (size_t)expert];
+}
+
 static void assign(apr_model *m, size_t index, apr_role_names names)
 {
     apr_tensor *t = &m->tensors[index];
     const char *rest = NULL, *name = names == APR_NAMES_HF ? without_wrapper(t->name) : t->name;
     int32_t layer = layer_of(name, names == APR_NAMES_HF ? "model.layers." : "blk.", &rest);
-    const role_row *row = row_of(m, layer >= 0 ? rest : name, layer >= 0, names);
-    int32_t *taken;
+    int32_t expert = -1, *taken;
+    const role_row *row = row_of(m, layer >= 0 ? rest : name, layer >= 0, names, &expert);
 
     t->role = -1;
     t->layer = layer;
-    if (row == NULL || layer >= m->config.n_layers)
+    t->expert = -1;
+    if (row == NULL || layer >= m->config.n_layers || expert >= m->config.n_experts)
         return; /* extra tensors are accepted */
-    taken = slot(m, row->role, layer >= 0 ? layer : 0);
+    taken = expert >= 0 ? expert_slot(m, row->role, layer, expert)
+                        : slot(m, row->role, layer >= 0 ? layer : 0);
     if (*taken != 0)
         return;
     *taken = (int32_t)index + 1;
     t->role = (int32_t)row->role;
+    t->expert = expert;
 }
 
 trueno_status apr_model_assign_roles(apr_model *m, apr_role_names names, trueno_error *err)
@@ -242,6 +279,10 @@ trueno_status apr_model_assign_roles(apr_model *m, apr_role_names names, trueno_
     trueno_status status = apr_model_allocate(m, &m->roles, layers * APR_ROLE_COUNT,
                                               sizeof *m->roles, "table of roles", err);
 
+    if (status == TRUENO_OK && names == APR_NAMES_HF && m->config.n_experts > 0)
+        status = apr_model_allocate(m, &m->experts,
+                                    layers * EXPERT_MATRICES * (size_t)m->config.n_experts,
+                                    sizeof *m->experts, "table of experts", err);
     if (status < 0)
         return status;
     for (size_t i = 0; i < m->n_tensors; i++)
@@ -262,6 +303,25 @@ const apr_tensor *apr_model_role(const apr_model *m, apr_role role, int32_t laye
     return at != 0 ? &m->tensors[at - 1] : NULL;
 }
 
+bool apr_model_expert(const apr_model *m, apr_role role, int32_t layer, int32_t expert,
+                      trueno_tensor *out)
+{
+    const apr_tensor *stack = apr_model_role(m, role, layer);
+    trueno_tensor all;
+
+    if (layer < 0 || layer >= m->config.n_layers || expert < 0 || expert >= m->config.n_experts)
+        return false;
+    if (stack != NULL && stack->n_dims == 3 && stack->dims[0] == m->config.n_experts) {
+        all = apr_tensor_matrix(m, stack);
+        *out = trueno_tensor_rows(&all, expert * stack->dims[1], stack->dims[1]);
+        return true;
+    }
+    if (m->experts == NULL || *expert_slot(m, role, layer, expert) == 0)
+        return false;
+    *out = apr_tensor_matrix(m, &m->tensors[*expert_slot(m, role, layer, expert) - 1]);
+    return true;
+}
+
 /* A one-dimensional shape also fits with dimensions of 1 before it. */
 static bool shape_fits(const apr_tensor *t, const role_row *row, const apr_config *c)
 {
@@ -269,7 +329,8 @@ static bool shape_fits(const apr_tensor *t, const role_row *row, const apr_confi
 
     while (wanted < 3 && row->shape[wanted] != D_NONE)
         wanted++;
-    first = row->shape[0] == D_ONE; /* such a row dimension may be left out */
+    /* a row dimension of 1 may be left out; one expert's matrix is without the stack's */
+    first = row->shape[0] == D_ONE || t->expert >= 0;
     wanted -= first;
     extra = t->n_dims - wanted;
     if (extra < 0)

@@ -5,6 +5,23 @@
 
 #include <stdint.h>
 
+/* Types outside the registry that code names; from 192 on those that GGML has no number for. */
+enum {
+    APR_TYPE_I8 = 24,
+    APR_TYPE_I16 = 25,
+    APR_TYPE_I32 = 26,
+    APR_TYPE_I64 = 27,
+    APR_TYPE_F64 = 28,
+    APR_TYPE_U8 = 192,
+    APR_TYPE_BOOL,
+    APR_TYPE_U16,
+    APR_TYPE_U32,
+    APR_TYPE_U64,
+    APR_TYPE_F8_E4M3,
+    APR_TYPE_F8_E5M2,
+    APR_TYPE_LIMIT
+};
+
 typedef struct apr_storage_type {
     int32_t id; /* GGML's */
     const char *name;

@@ -127,7 +127,7 @@ static trueno_status read_tensor(apr_model *m, gguf_file *f, apr_tensor *t, true
         (status = apr_read_u32(r, "element type", &id, err)) < 0 ||
         (status = apr_read_u64(r, "offset", &t->offset, err)) < 0)
         return status;
-    if (apr_storage_type_get(id, &type) != 0)
+    if (id >= APR_TYPE_U8 || apr_storage_type_get(id, &type) != 0)
         return apr_reader_fail(r, TRUENO_UNSUPPORTED, err, "element type %u is not known", id);
     t->type = (trueno_type)id;
     t->file = f->index;

@@ -89,6 +89,7 @@ typedef struct apr_tensor {
     int32_t file;    /**< which file of a set */
     int32_t role;    /**< apr_role, -1 when unknown */
     int32_t layer;   /**< -1 for tensors outside the layers */
+    int32_t expert;  /**< of a matrix that is one expert's alone (Hugging Face files), else -1 */
 } apr_tensor;
 
 /** Number of tensors. */
@@ -102,6 +103,14 @@ TRUENO_API const apr_tensor *apr_model_find(const apr_model *model, const char *
 
 /** The tensor playing `role` in `layer` (ignored for roles outside the layers), or NULL. */
 TRUENO_API const apr_tensor *apr_model_role(const apr_model *model, apr_role role, int32_t layer);
+
+/**
+ * One expert's matrix, whether the file stacks the experts of a layer in one tensor (GGUF) or has
+ * one for each (Hugging Face): `role` is one of APR_FFN_GATE_EXPERTS, UP and DOWN. False when there
+ * is none.
+ */
+TRUENO_API bool apr_model_expert(const apr_model *model, apr_role role, int32_t layer,
+                                 int32_t expert, trueno_tensor *out);
 
 /** A matrix view: rows = all dimensions but the last, cols = the last; 1-D is one row. */
 TRUENO_API trueno_tensor apr_tensor_matrix(const apr_model *model, const apr_tensor *tensor);
