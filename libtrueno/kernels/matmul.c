@@ -240,6 +240,11 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
         matmul_init_avx512(k);
     if (flags & TRUENO_CPU_AMX_INT8)
         matmul_init_amx(k);
+#elif defined(__aarch64__)
+    if (flags & TRUENO_CPU_NEON)
+        matmul_init_neon(k);
+    if (flags & TRUENO_CPU_DOTPROD)
+        matmul_init_dotprod(k);
 #else
     (void)flags;
 #endif

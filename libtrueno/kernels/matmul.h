@@ -70,6 +70,8 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags);
 void matmul_init_avx2(matmul_kernels *k);
 void matmul_init_avx512(matmul_kernels *k);
 void matmul_init_amx(matmul_kernels *k);
+void matmul_init_neon(matmul_kernels *k);
+void matmul_init_dotprod(matmul_kernels *k);
 
 /** The scalar unpacking of each type. */
 void matmul_init_unpack_c(matmul_kernels *k);

@@ -122,7 +122,7 @@ static void round_activations(const float *x, int64_t cols, double *out)
         double amax = 0, scale;
 
         for (int64_t k = 0; k < n; k++)
-            amax = fmax(amax, fabs((double)x[b + k]));
+            amax = fabs((double)x[b + k]) > amax ? fabs((double)x[b + k]) : amax;
         scale = (float)amax / 127.0f;
         for (int64_t k = 0; k < n; k++)
             out[b + k] = amax < 1e-30 ? 0 : scale * rintf(x[b + k] * (127.0f / (float)amax));
