@@ -58,26 +58,26 @@ static ALWAYS_INLINE void score_queries(const float *const *q, int n, const floa
 }
 
 /* Call `function` with the constant n, 1 .. ATTENTION_QUERIES, so that its loops unroll. */
-#define WITH_CONSTANT_QUERIES(n, function)                                                         \
-    switch (n) {                                                                                   \
-    case 1:                                                                                        \
-        function(1);                                                                               \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        function(2);                                                                               \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        function(3);                                                                               \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        function(4);                                                                               \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        function(5);                                                                               \
-        break;                                                                                     \
-    default:                                                                                       \
-        function(6);                                                                               \
-        break;                                                                                     \
+#define WITH_CONSTANT_QUERIES(n, function) \
+    switch (n) {                           \
+    case 1:                                \
+        function(1);                       \
+        break;                             \
+    case 2:                                \
+        function(2);                       \
+        break;                             \
+    case 3:                                \
+        function(3);                       \
+        break;                             \
+    case 4:                                \
+        function(4);                       \
+        break;                             \
+    case 5:                                \
+        function(5);                       \
+        break;                             \
+    default:                               \
+        function(6);                       \
+        break;                             \
     }
 
 static void attention_scores(const float *const *q, int32_t n, const float *keys, int32_t head_dim,
@@ -88,57 +88,78 @@ static void attention_scores(const float *const *q, int32_t n, const float *keys
 #undef SCORES
 }
 
-/* score = softcap(scale * product), in place; returns the largest of keys [begin, end) */
-static float apply_score_rule(const score_rule *rule, int32_t begin, int32_t end, float *scores)
+enum { KEY_GROUPS = KV_BLOCK / KERNEL_LANES };
+
+/* score = softcap(scale * product) */
+static ALWAYS_INLINE v16 apply_score_rule(const score_rule *rule, v16 product)
 {
-    v16 best = v_set(-INFINITY);
+    v16 s = v_mul(product, v_set(rule->scale));
 
-    for (int32_t k = begin / KERNEL_LANES * KERNEL_LANES; k < end; k += KERNEL_LANES) {
-        v16 s = v_mul(v_load(scores + k), v_set(rule->scale));
+    if (rule->softcap > 0.0f)
+        s = v_mul(v_set(rule->softcap), v_tanh(v_div(s, v_set(rule->softcap))));
+    return s;
+}
 
-        if (rule->softcap > 0.0f)
-            s = v_mul(v_set(rule->softcap), v_tanh(v_div(s, v_set(rule->softcap))));
-        v_store(scores + k, s);
-        best = v_max(v_select(v_range(begin - k, end - k), s, best), best);
+/* The new maximum; returns the factor for what was summed under the old one. */
+static ALWAYS_INLINE float raise_max(float block_max, softmax_state *state)
+{
+    float before = state->max;
+
+    if (state->empty) {
+        state->max = block_max;
+        return 0.0f;
     }
-    return v_largest(best);
+    if (block_max <= before)
+        return 1.0f;
+    state->max = block_max;
+    return v_first(v_exp(v_set(before - block_max)));
+}
+
+/* `whole`: the query sees all keys of the block, so that nothing needs masking. */
+static ALWAYS_INLINE float fold_weights(const score_rule *rule, int32_t begin, int32_t end,
+                                        bool whole, float *scores, softmax_state *state)
+{
+    v16 s[KEY_GROUPS], best = v_set(-INFINITY), zero = v_set(0.0f), sum, weighted = zero, max;
+    mask16 seen[KEY_GROUPS];
+    bool first = state->empty;
+    float factor;
+
+    for (int g = 0; g < KEY_GROUPS; g++) {
+        s[g] = apply_score_rule(rule, v_load(scores + g * KERNEL_LANES));
+        if (!whole) {
+            seen[g] = v_range(begin - g * KERNEL_LANES, end - g * KERNEL_LANES);
+            s[g] = v_select(seen[g], s[g], v_set(-INFINITY));
+        }
+        best = v_max(s[g], best);
+    }
+    factor = raise_max(v_largest(best), state);
+    max = v_set(state->max);
+    sum = first ? zero : v_mul(v_load(state->sum), v_set(factor));
+    if (rule->watch && !first)
+        weighted = v_mul(v_load(state->weighted), v_set(factor));
+    for (int g = 0; g < KEY_GROUPS; g++) {
+        v16 p = v_exp(v_sub(s[g], max));
+
+        if (!whole)
+            p = v_select(seen[g], p, zero);
+        v_store(scores + g * KERNEL_LANES, p);
+        sum = v_add(sum, p);
+        if (rule->watch)
+            weighted = v_add(weighted, v_mul(p, whole ? s[g] : v_select(seen[g], s[g], zero)));
+    }
+    v_store(state->sum, sum);
+    if (rule->watch)
+        v_store(state->weighted, weighted);
+    state->empty = false;
+    return factor;
 }
 
 static float attention_weights(const score_rule *rule, int32_t begin, int32_t end, float *scores,
                                softmax_state *state)
 {
-    float block_max = apply_score_rule(rule, begin, end, scores), factor = 0.0f;
-    v16 zero = v_set(0.0f), sum = zero, weighted = zero, max;
-
-    if (state->empty) {
-        state->max = block_max;
-        state->empty = false;
-    } else {
-        float before = state->max;
-
-        factor = 1.0f;
-        if (!(block_max <= before)) {
-            state->max = block_max;
-            factor = v_first(v_exp(v_set(before - block_max)));
-        }
-        sum = v_mul(v_load(state->sum), v_set(factor));
-        if (rule->watch)
-            weighted = v_mul(v_load(state->weighted), v_set(factor));
-    }
-    max = v_set(state->max);
-    for (int32_t k = begin / KERNEL_LANES * KERNEL_LANES; k < end; k += KERNEL_LANES) {
-        mask16 seen = v_range(begin - k, end - k);
-        v16 s = v_load(scores + k), p = v_select(seen, v_exp(v_sub(s, max)), zero);
-
-        v_store(scores + k, p);
-        sum = v_add(sum, p);
-        if (rule->watch)
-            weighted = v_add(weighted, v_mul(p, v_select(seen, s, zero)));
-    }
-    v_store(state->sum, sum);
-    if (rule->watch)
-        v_store(state->weighted, weighted);
-    return factor;
+    if (begin == 0 && end == KV_BLOCK)
+        return fold_weights(rule, begin, end, true, scores, state);
+    return fold_weights(rule, begin, end, false, scores, state);
 }
 
 /* n queries times `chunks` vectors of a value; both constant after inlining */
@@ -208,8 +229,7 @@ static void scale(float factor, int32_t n, float *x)
 static inline void blend(float *a, float fa, const float *b, float fb, int32_t n)
 {
     for (int32_t i = 0; i < n; i += KERNEL_LANES)
-        v_store(a + i,
-                v_fma(v_load(b + i), v_set(fb), v_mul(v_load(a + i), v_set(fa))));
+        v_store(a + i, v_fma(v_load(b + i), v_set(fb), v_mul(v_load(a + i), v_set(fa))));
 }
 
 static void attention_merge(const softmax_state *from, const float *from_acc, int32_t stride,

@@ -47,23 +47,23 @@ static inline v16 gelu_erf(v16 x)
     return v_load(value);
 }
 
-#define FOR_EACH_ACTIVATION(act, body)                                                             \
-    switch (act) {                                                                                 \
-    case TRUENO_SILU:                                                                              \
-        body(silu);                                                                                \
-        break;                                                                                     \
-    case TRUENO_GELU_TANH:                                                                         \
-        body(gelu_tanh);                                                                           \
-        break;                                                                                     \
-    case TRUENO_GELU_ERF:                                                                          \
-        body(gelu_erf);                                                                            \
-        break;                                                                                     \
+#define FOR_EACH_ACTIVATION(act, body) \
+    switch (act) {                     \
+    case TRUENO_SILU:                  \
+        body(silu);                    \
+        break;                         \
+    case TRUENO_GELU_TANH:             \
+        body(gelu_tanh);               \
+        break;                         \
+    case TRUENO_GELU_ERF:              \
+        body(gelu_erf);                \
+        break;                         \
     }
 
 static void glu(trueno_activation act, const float *gate, const float *up, int64_t n, float *y)
 {
-#define GLU_LOOP(f)                                                                                \
-    for (int64_t i = 0; i < n; i += KERNEL_LANES)                                                  \
+#define GLU_LOOP(f)                               \
+    for (int64_t i = 0; i < n; i += KERNEL_LANES) \
     store_some(y + i, v_mul(f(load_some(gate + i, n - i)), load_some(up + i, n - i)), n - i)
     FOR_EACH_ACTIVATION(act, GLU_LOOP)
 #undef GLU_LOOP
@@ -71,8 +71,8 @@ static void glu(trueno_activation act, const float *gate, const float *up, int64
 
 static void activate(trueno_activation act, const float *x, int64_t n, float *y)
 {
-#define ACTIVATE_LOOP(f)                                                                           \
-    for (int64_t i = 0; i < n; i += KERNEL_LANES)                                                  \
+#define ACTIVATE_LOOP(f)                          \
+    for (int64_t i = 0; i < n; i += KERNEL_LANES) \
     store_some(y + i, f(load_some(x + i, n - i)), n - i)
     FOR_EACH_ACTIVATION(act, ACTIVATE_LOOP)
 #undef ACTIVATE_LOOP

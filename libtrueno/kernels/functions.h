@@ -22,18 +22,6 @@ static inline float v_sum(v16 a)
     return x[0];
 }
 
-/** The largest lane; no lane may be NaN. */
-static inline float v_largest(v16 a)
-{
-    float x[16];
-
-    v_store(x, a);
-    for (int half = 8; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            x[i] = x[i + half] > x[i] ? x[i + half] : x[i];
-    return x[0];
-}
-
 static inline float v_first(v16 a)
 {
     float x[16];

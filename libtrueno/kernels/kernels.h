@@ -16,9 +16,9 @@
 
 enum {
     KERNEL_LANES = 16,
-    KV_BLOCK = 64,           /* positions in a block of keys or values; blocks start at multiples */
-    ATTENTION_QUERIES = 6,   /* most queries that share one pass over a block */
-    KV_SCALE_GROUP = 32      /* elements along a head that share a scale in Q8_0 storage */
+    KV_BLOCK = 64,         /* positions in a block of keys or values; blocks start at multiples */
+    ATTENTION_QUERIES = 6, /* most queries that share one pass over a block */
+    KV_SCALE_GROUP = 32    /* elements along a head that share a scale in Q8_0 storage */
 };
 
 /** Running state of one query over blocks of keys; plus float acc[head stride] beside it. */
@@ -47,7 +47,7 @@ typedef struct kv_codec {
     /** Write position `slot` (0..63) of a block from head_dim floats. */
     void (*store_key)(void *keys, int32_t head_dim, int32_t slot, const float *x);
     void (*store_value)(void *values, int32_t head_dim, int32_t slot, const float *x);
-    /** Expand key groups 0..n_groups-1 to [n_groups][head_dim][16] floats: into `out`, or in place. */
+    /** Expand key groups 0..n_groups-1 to floats [n_groups][head_dim][16], in `out` or in place. */
     const float *(*load_keys)(const void *keys, int32_t head_dim, int32_t n_groups, float *out);
     /** Expand positions 0..n-1 to [n][stride] floats: into `out`, or in place. */
     const float *(*load_values)(const void *values, int32_t head_dim, int32_t n, float *out);
@@ -72,7 +72,7 @@ typedef struct kernel_table {
     void (*add_scaled)(const float *x, float scale, int64_t n, float *y);
     /** x = cap * tanh(x / cap) over n values. */
     void (*softcap)(float cap, float *x, int64_t n);
-    /** Index of the largest of n >= 1 values, the lowest index on ties; NaN is never the largest. */
+    /** Index of the largest of n >= 1 values, the lowest on ties; NaN is never the largest. */
     int32_t (*argmax)(const float *x, int32_t n);
     /** x = exp(x - max(x)) / sum over n >= 1 values. */
     void (*softmax)(float *x, int32_t n);
@@ -87,7 +87,8 @@ typedef struct kernel_table {
      */
     float (*attention_weights)(const score_rule *rule, int32_t begin, int32_t end, float *scores,
                                softmax_state *state);
-    /** acc[i] += sum over positions k = begin..end-1 in order of weights[i][k] * values[k], n <= 6. */
+    /** acc[i] += sum over positions k = begin..end-1 in order of weights[i][k] * values[k], n <= 6.
+     */
     void (*attention_values)(const float *weights, int32_t n, const float *values, int32_t stride,
                              int32_t begin, int32_t end, float *const *acc);
     /** x *= factor over n values (n a multiple of 16). */

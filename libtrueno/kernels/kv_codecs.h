@@ -103,8 +103,7 @@ static inline uint16_t *key_scales(const void *keys, int32_t head_dim)
 
 static inline uint16_t *value_scales(const void *values, int32_t head_dim)
 {
-    return (uint16_t *)(uintptr_t)((const int8_t *)values +
-                                   (size_t)kv_stride(head_dim) * KV_BLOCK);
+    return (uint16_t *)(uintptr_t)((const int8_t *)values + (size_t)kv_stride(head_dim) * KV_BLOCK);
 }
 
 static void store_key_q8_0(void *keys, int32_t head_dim, int32_t slot, const float *x)
@@ -172,11 +171,11 @@ static const float *load_values_q8_0(const void *values, int32_t head_dim, int32
     return out;
 }
 
-#define KV_CODECS                                                                                  \
-    {                                                                                              \
-        [TRUENO_KV_F16] = {store_key_f16, store_value_f16, load_keys_f16, load_values_f16},        \
-        [TRUENO_KV_F32] = {store_key_f32, store_value_f32, load_f32, load_f32},                    \
-        [TRUENO_KV_Q8_0] = {store_key_q8_0, store_value_q8_0, load_keys_q8_0, load_values_q8_0},   \
+#define KV_CODECS                                                                                \
+    {                                                                                            \
+        [TRUENO_KV_F16] = {store_key_f16, store_value_f16, load_keys_f16, load_values_f16},      \
+        [TRUENO_KV_F32] = {store_key_f32, store_value_f32, load_f32, load_f32},                  \
+        [TRUENO_KV_Q8_0] = {store_key_q8_0, store_value_q8_0, load_keys_q8_0, load_values_q8_0}, \
     }
 
 #endif

@@ -50,10 +50,10 @@ static inline v16 v_set(float x)
     return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)};
 }
 
-#define BOTH_HALVES(name, instruction)                                                             \
-    static inline v16 name(v16 x, v16 y)                                                           \
-    {                                                                                              \
-        return (v16){instruction(x.a, y.a), instruction(x.b, y.b)};                                \
+#define BOTH_HALVES(name, instruction)                              \
+    static inline v16 name(v16 x, v16 y)                            \
+    {                                                               \
+        return (v16){instruction(x.a, y.a), instruction(x.b, y.b)}; \
     }
 
 BOTH_HALVES(v_add, _mm256_add_ps)
@@ -75,6 +75,15 @@ BOTH_HALVES(v_copysign, copysign_half)
 static inline v16 v_fma(v16 x, v16 y, v16 z)
 {
     return (v16){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+
+static inline float v_largest(v16 x)
+{
+    __m256 eight = _mm256_max_ps(x.a, x.b);
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
 static inline mask16 v_less(v16 x, v16 y)
@@ -115,10 +124,9 @@ static inline __m256 scale_magic_half(__m256 x, __m256 magic)
     __m256i k = _mm256_sub_epi32(_mm256_castps_si256(magic), _mm256_set1_epi32(0x4b400000));
     __m256i half = _mm256_srai_epi32(k, 1), rest = _mm256_sub_epi32(k, half);
 
-    x = _mm256_mul_ps(x,
-                      _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
-    return _mm256_mul_ps(
-        x, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
+    x = _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+    return _mm256_mul_ps(x,
+                         _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
 }
 
 BOTH_HALVES(v_scale_magic, scale_magic_half)

@@ -89,6 +89,11 @@ static inline v16 v_fma(v16 a, v16 b, v16 c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+static inline float v_largest(v16 a)
+{
+    return _mm512_reduce_max_ps(a);
+}
+
 static inline mask16 v_less(v16 a, v16 b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);

@@ -61,17 +61,17 @@ static inline v16 v_set(float x)
     return r;
 }
 
-#define LANE_OPERATION(name, expression)                                                           \
-    static inline v16 name(v16 a, v16 b)                                                           \
-    {                                                                                              \
-        v16 r;                                                                                     \
-        EACH_LANE r.x[lane] = (expression);                                                        \
-        return r;                                                                                  \
+#define LANE_OPERATION(name, expression)    \
+    static inline v16 name(v16 a, v16 b)    \
+    {                                       \
+        v16 r;                              \
+        EACH_LANE r.x[lane] = (expression); \
+        return r;                           \
     }
 
 LANE_OPERATION(v_add, a.x[lane] + b.x[lane])
 LANE_OPERATION(v_sub, a.x[lane] - b.x[lane])
-LANE_OPERATION(v_mul, a.x[lane] *b.x[lane])
+LANE_OPERATION(v_mul, a.x[lane] * b.x[lane])
 LANE_OPERATION(v_div, a.x[lane] / b.x[lane])
 /* b when either is not a number */
 LANE_OPERATION(v_max, a.x[lane] > b.x[lane] ? a.x[lane] : b.x[lane])
@@ -86,6 +86,15 @@ static inline v16 v_fma(v16 a, v16 b, v16 c)
 
     EACH_LANE r.x[lane] = fmaf(a.x[lane], b.x[lane], c.x[lane]);
     return r;
+}
+
+/** The largest lane; no lane may be NaN. */
+static inline float v_largest(v16 a)
+{
+    float largest = a.x[0];
+
+    EACH_LANE largest = a.x[lane] > largest ? a.x[lane] : largest;
+    return largest;
 }
 
 /** Lanes where a < b (false for NaN). */

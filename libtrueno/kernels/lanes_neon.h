@@ -86,6 +86,11 @@ static inline v16 v_fma(v16 a, v16 b, v16 c)
     return r;
 }
 
+static inline float v_largest(v16 a)
+{
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.q[0], a.q[1]), vmaxq_f32(a.q[2], a.q[3])));
+}
+
 static inline uint32_t v_mask_bits(mask16 m)
 {
     const uint32x4_t weights = {1, 2, 4, 8};
