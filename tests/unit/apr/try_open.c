@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a file that may be bad: everything that follows is the same for every case. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "try_open.h"
+#include <apr/inspect.h>
+#include <apr/model.h>
+#include <string.h>
+
+trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenient,
+                            trueno_error *err)
+{
+    guarded g = guarded_copy(data, n);
+    apr_model_options options;
+    apr_model *m = NULL;
+    trueno_status status;
+
+    apr_model_options_init(&options, sizeof options);
+    options.allocator = &c->allocator;
+    options.lenient = lenient;
+    *err = (trueno_error){0};
+    status = apr_model_open_memory(&m, g.data, n, &options, err);
+    if (status == TRUENO_OK) {
+        size_t bytes;
+        char *text;
+
+        if (apr_inspect_json(m, true, &text, &bytes, err) == TRUENO_OK)
+            apr_inspect_free(m, text, bytes);
+        (void)apr_model_check_shapes(m, err);
+    } else {
+        assert_null(m);
+        assert_true(err->message[0] != '\0');
+        assert_null(strchr(err->message, '\n'));
+        assert_int_equal(err->status, status);
+    }
+    apr_model_close(m);
+    assert_int_equal(c->live, 0);
+    guarded_free(&g);
+    return status;
+}
