@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Cut seeds for the fuzz targets from the small models in tests/data: seeds.py (from anywhere)"""
+import json
+import pathlib
+import struct
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "fuzz" / "corpus"
+
+
+def save(target, name, data):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def text(s):
+    return struct.pack("<Q", len(s)) + s.encode()
+
+
+def whole_gguf(vocabulary, version=3):
+    """A model of one tensor that opens, with or without a vocabulary."""
+    keys = [text("general.architecture") + struct.pack("<I", 8) + text("qwen2")]
+    for name, value in [("block_count", 1), ("context_length", 8), ("embedding_length", 8), ("feed_forward_length", 8),
+                        ("attention.head_count", 2)]:
+        keys.append(text("qwen2." + name) + struct.pack("<II", 4, value))
+    keys.append(text("qwen2.attention.layer_norm_rms_epsilon") + struct.pack("<If", 6, 1e-6))
+    if vocabulary:
+        keys.append(text("tokenizer.ggml.model") + struct.pack("<I", 8) + text("llama"))
+        keys.append(text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("</s>"))
+        keys.append(text("tokenizer.ggml.scores") + struct.pack("<IIQff", 9, 6, 2, 0, -1))
+        keys.append(text("tokenizer.ggml.token_type") + struct.pack("<IIQii", 9, 5, 2, 1, 3))
+        keys.append(text("tokenizer.ggml.eos_token_id") + struct.pack("<II", 4, 1))
+    table = text("token_embd.weight") + struct.pack("<IQQIQ", 2, 8, 2, 0, 0)
+    head = b"GGUF" + struct.pack("<IQQ", version, 1, len(keys)) + b"".join(keys) + table
+    return head + bytes(-len(head) % 32) + bytes(64)
+
+
+def main():
+    save("gguf", "keys", (ROOT / "data" / "gguf" / "tiny.gguf").read_bytes()[:3000])
+    save("gguf", "part", (ROOT / "data" / "gguf" / "tiny-00002-of-00003.gguf").read_bytes()[:700])
+    save("gguf", "whole", whole_gguf(True))
+    save("gguf", "bare", whole_gguf(False, 2))
+    for name in ["qwen2", "llama", "phi3", "gemma3", "qwen3moe"]:
+        folder = ROOT / "data" / "hf" / name
+        generation = folder / "generation_config.json"
+        config = json.dumps(json.loads((folder / "config.json").read_text())).encode()
+        save("config_json", name, config + b"\0" + generation.read_bytes() if generation.exists() else config)
+        weights = sorted(folder.glob("*.safetensors"))[-1].read_bytes()
+        length = struct.unpack("<Q", weights[:8])[0]
+        save("safetensors", name, weights[8:8 + min(length, 1500)])
+    save("safetensors", "one", b'{"x":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}\n\0\0\0')
+    for name in ["qwen2", "llama"]:
+        t = json.loads((ROOT / "data" / "hf" / name / "tokenizer.json").read_text())
+        t["model"]["vocab"] = {k: v for k, v in t["model"]["vocab"].items() if v < 40}
+        t["model"]["merges"] = t["model"]["merges"][:5]
+        for added in t["added_tokens"]:
+            added["id"] = added["id"] if added["id"] < 40 else added["id"] - 250
+        save("tokenizer_json", name, json.dumps(t, ensure_ascii=False).encode())
+
+
+main()
