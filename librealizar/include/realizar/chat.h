@@ -93,6 +93,7 @@ typedef struct realizar_prompt {
     size_t bytes;
     realizar_prompt_span *spans; /**< cover the text without gaps, origins alternating */
     size_t n_spans;
+    size_t spans_capacity;
     const trueno_allocator *allocator; /**< what realizar_prompt_free() gives the memory back to */
 } realizar_prompt;
 
