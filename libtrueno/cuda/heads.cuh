@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* One head of one row: norm, rotation, storing in the session's pages. A warp does it. */
+#ifndef CUDA_HEADS_CUH
+#define CUDA_HEADS_CUH
+
+#include "device.cuh"
+#include "kernels.h"
+
+/* The numbers of an attention_job that device code needs. */
+typedef struct head_args {
+    int n_heads, n_kv_heads, head_dim, window;
+    float scale, softcap, norm_eps;
+    const float *q_norm, *k_norm;
+    int rope_type, n_rot;
+    kv_layout kv;
+    const row_info *rows;
+    const float2 *turns;
+    float *qkv, *out, *partial;
+    unsigned *arrived;
+    float *log_sum_exp, *mean_score;
+    bool store;
+} head_args;
+
+static inline head_args head_args_of(const attention_job *job)
+{
+    const trueno_attention *f = &job->facts;
+    head_args a = {};
+
+    a.n_heads = f->n_heads;
+    a.n_kv_heads = f->n_kv_heads;
+    a.head_dim = f->head_dim;
+    a.window = f->window;
+    a.scale = f->scale;
+    a.softcap = f->softcap;
+    a.norm_eps = f->qk_norm_eps;
+    a.q_norm = f->q_norm;
+    a.k_norm = f->k_norm;
+    a.rope_type = f->rope.type;
+    a.n_rot = f->rope.n_rot;
+    a.kv = job->kv;
+    a.rows = job->rows;
+    a.turns = job->turns;
+    a.qkv = job->qkv;
+    a.out = job->out;
+    a.partial = job->partial;
+    a.arrived = job->arrived;
+    a.log_sum_exp = job->log_sum_exp;
+    a.mean_score = job->mean_score;
+    a.store = job->store;
+    return a;
+}
+
+/* to = rotation(norm(from)), from in global memory, to in shared memory, by one warp. */
+__device__ __forceinline__ void prepare_head(const head_args &a, const float *from,
+                                             const float *norm, const float2 *turns, float *to,
+                                             int lane)
+{
+    float factor = 1;
+
+    if (norm != NULL) {
+        float square = 0;
+
+        for (int i = lane; i < a.head_dim; i += 32) {
+            float v = __ldcg(from + i);
+
+            square = fmaf(v, v, square);
+        }
+        factor = 1.0f / sqrtf(warp_sum(square) / (float)a.head_dim + a.norm_eps);
+    }
+    auto value = [&](int i) {
+        float v = __ldcg(from + i);
+
+        return norm != NULL ? v * factor * norm[i] : v;
+    };
+    for (int i = lane; i < a.n_rot / 2; i += 32) {
+        const int one = a.rope_type == TRUENO_ROPE_NEOX ? i : 2 * i;
+        const int two = a.rope_type == TRUENO_ROPE_NEOX ? i + a.n_rot / 2 : 2 * i + 1;
+        const float2 turn = __ldcg(turns + i);
+        const float x = value(one), y = value(two);
+
+        to[one] = x * turn.x - y * turn.y;
+        to[two] = x * turn.y + y * turn.x;
+    }
+    for (int i = a.n_rot + lane; i < a.head_dim; i += 32)
+        to[i] = value(i);
+    __syncwarp();
+}
+
+/* The same in place in shared memory, for a width that is known; turn[i]: of pair lane + 32 i. */
+template <int DIM>
+__device__ __forceinline__ void turn_head(const head_args &a, float *x, const float *norm,
+                                          const float2 *turn, int lane)
+{
+    if (norm != NULL) {
+        float square = 0;
+
+        for (int i = lane; i < DIM; i += 32)
+            square = fmaf(x[i], x[i], square);
+        const float factor = 1.0f / sqrtf(warp_sum(square) / (float)DIM + a.norm_eps);
+        for (int i = lane; i < DIM; i += 32)
+            x[i] = x[i] * factor * norm[i];
+        __syncwarp();
+    }
+#pragma unroll
+    for (int i = 0; i < DIM / 64 + 1; i++) {
+        const int pair = lane + 32 * i;
+        const int one = a.rope_type == TRUENO_ROPE_NEOX ? pair : 2 * pair;
+        const int two = a.rope_type == TRUENO_ROPE_NEOX ? pair + a.n_rot / 2 : 2 * pair + 1;
+
+        if (pair < a.n_rot / 2) {
+            const float v = x[one], w = x[two];
+
+            x[one] = v * turn[i].x - w * turn[i].y;
+            x[two] = v * turn[i].y + w * turn[i].x;
+        }
+    }
+    __syncwarp();
+}
+
+__device__ __forceinline__ uint8_t *head_page(const head_args &a, const uint64_t *pages,
+                                              int position, int head, bool value)
+{
+    uint8_t *page = (uint8_t *)__ldg((const unsigned long long *)pages + position / PAGE_POSITIONS);
+
+    return page + (value ? a.kv.value_offset : a.kv.key_offset) + (size_t)head * a.kv.head_bytes;
+}
+
+/* Store a head's vector (shared or global memory) at `position`, by one warp. */
+__device__ __forceinline__ void store_head(const head_args &a, uint8_t *page, int position,
+                                           const float *from, int lane)
+{
+    const int at = position % PAGE_POSITIONS, dim = a.head_dim;
+
+    if (a.kv.type == TRUENO_KV_F16) {
+        for (int i = lane; i < dim; i += 32)
+            ((half *)page)[at * dim + i] = __float2half(from[i]);
+    } else if (a.kv.type == TRUENO_KV_F32) {
+        for (int i = lane; i < dim; i += 32)
+            ((float *)page)[at * dim + i] = from[i];
+    } else {
+        half *scales = (half *)(page + PAGE_POSITIONS * dim);
+
+        for (int i = lane; i < dim; i += 32) { /* dim is a multiple of 32 */
+            const float v = from[i], most = warp_max(fabsf(v)), d = most / 127.0f;
+
+            ((signed char *)page)[at * dim + i] =
+                (signed char)__float2int_rn(most > 0 ? v * (127.0f / most) : 0.0f);
+            if (lane == 0)
+                scales[at * (dim / 32) + i / 32] = __float2half(d);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The CUDA backend's host side: the backend, its sessions, the recorded operations of a step. */
+#ifndef CUDA_INTERNAL_H
+#define CUDA_INTERNAL_H
+
+#include "kernels.h"
+
+#include <trueno/backend.h>
+
+/* Device memory that grows and is kept; growing it makes captured graphs invalid. */
+typedef struct scratch {
+    void *data;
+    size_t bytes;
+} scratch;
+
+enum scratch_use {
+    SCRATCH_PLANES,
+    SCRATCH_SCALES,
+    SCRATCH_SUMS,
+    SCRATCH_HALVES,
+    SCRATCH_HALF_SCALES,
+    SCRATCH_EXPANDED,
+    SCRATCH_PRODUCT,
+    SCRATCH_PARTIAL,
+    SCRATCH_ARRIVED,
+    SCRATCH_TURNS,
+    SCRATCH_TURNS_1,
+    SCRATCH_TURNS_2,
+    SCRATCH_TURNS_3,
+    SCRATCH_TILES,
+    SCRATCH_STEP,
+    SCRATCH_ARGMAX,
+    SCRATCH_ROUTE,
+    SCRATCH_EXPERTS,
+    SCRATCH_WATCH,
+    N_SCRATCH
+};
+
+typedef enum op_kind {
+    OP_EMBED,
+    OP_NORM,
+    OP_MATMUL,
+    OP_ROPE_STORE,
+    OP_ATTENTION,
+    OP_GLU,
+    OP_ACTIVATE,
+    OP_ADD,
+    OP_GATHER,
+    OP_SOFTCAP,
+    OP_EXPERTS
+} op_kind;
+
+/* An operation as it was asked for. Zeroed first, so that equal operations are equal bytes. */
+typedef struct operation {
+    op_kind kind;
+    int32_t n, width;
+    const trueno_weight *weight;
+    const float *x, *bias;
+    float *y, number; /* embedding scale, soft cap */
+    bool add;
+    trueno_activation activation;
+    trueno_norm norm;
+    trueno_attention attention;
+    trueno_attention_watch watch;
+    int32_t first_row;              /* gather: where its rows lie among the step's */
+    const uint64_t *gate_up, *down; /* experts: device addresses of their matrices */
+    const trueno_weight *down_weight;
+    int32_t n_experts, n_used;
+    bool renormalize;
+} operation;
+
+/* What a list of operations stands on besides the operations. */
+typedef struct step_key {
+    int32_t n_rows;
+    bool alone; /* every row has a session of its own */
+    kv_layout kv;
+    int32_t layer_bytes;
+    const void *rows; /* device */
+} step_key;
+
+/* A list that was run; from its second run on as a graph. */
+typedef struct graph_entry {
+    step_key key;
+    operation *ops;
+    int n_ops;
+    const void *kept;
+    cudaGraphExec_t exec;
+    uint64_t used;
+} graph_entry;
+
+enum { MAX_GRAPHS = 16, MAX_GRAPH_ROWS = 64, MAX_FREQUENCIES = 4, N_STAGING = 2 };
+
+/* Frequencies of a rotation, copied to the device once. */
+typedef struct frequency_copy {
+    int32_t n;
+    float *host, *device;
+} frequency_copy;
+
+/* Device addresses of the matrices of a layer's experts. */
+typedef struct expert_table {
+    const trueno_weight *first;
+    uint64_t *device;
+} expert_table;
+
+enum { MAX_EXPERT_TABLES = 512 };
+
+struct cublas_library;
+
+typedef struct cuda_backend {
+    trueno_backend table; /* first: a trueno_backend * of this kind is a cuda_backend * */
+    const trueno_allocator *allocator;
+    trueno_log log;
+    int device;
+    cudaStream_t stream;
+    launcher launch;
+    trueno_error failure;
+    uint64_t weight_bytes, kv_bytes, activation_bytes;
+    scratch scratch[N_SCRATCH];
+    uint64_t scratch_moves; /* how often any of them was allocated anew */
+
+    void *staging[N_STAGING], *staging_device[N_STAGING]; /* uploads: pinned and device memory */
+    cudaEvent_t staging_free[N_STAGING];
+
+    const trueno_rows *rows; /* of the step under way, or NULL */
+    step_key key;
+    void *step_host; /* pinned: row_info[n_rows], then int32 of gathers */
+    size_t step_host_bytes;
+    int32_t n_gathered;
+    bool uploaded, flushed; /* the step's rows; any of its operations */
+
+    operation *ops;
+    int n_ops, room_ops;
+    graph_entry graphs[MAX_GRAPHS];
+    uint64_t graph_clock, graph_moves; /* graph_moves: scratch_moves that the graphs know */
+
+    const query_tile *tiles; /* of the operations under way */
+    int n_tiles;
+    bool tiles_ready;
+
+    frequency_copy frequencies[MAX_FREQUENCIES];
+    expert_table experts[MAX_EXPERT_TABLES];
+    int n_experts;
+    struct cublas_library *cublas;
+    bool cublas_tried;
+} cuda_backend;
+
+/* A session: pages of PAGE_POSITIONS positions of all layers, and their addresses on the device. */
+struct trueno_kv {
+    trueno_kv_shape shape;
+    kv_layout layer0;
+    int32_t layer_bytes;
+    size_t page_bytes;
+    int32_t n_pages, max_pages;
+    uint64_t *pages_host; /* pinned */
+    uint64_t *pages;      /* device */
+    void **blocks;        /* device allocations of one page or more */
+    int32_t n_blocks;
+};
+
+static inline cuda_backend *cuda_of(trueno_backend *be)
+{
+    return (cuda_backend *)be;
+}
+
+/* backend.cu */
+trueno_status cuda_check(cudaError_t code, const char *what, trueno_error *err);
+void cuda_note(cuda_backend *be, cudaError_t code, const char *what);
+trueno_status device_alloc(cuda_backend *be, size_t bytes, const char *what, void **out,
+                           trueno_error *err);
+void *scratch_get(cuda_backend *be, enum scratch_use use, size_t bytes);
+
+/* weight.cu */
+trueno_status cuda_weight_new(trueno_backend *table, const trueno_tensor *parts, int n_parts,
+                              unsigned uses, trueno_weight **out, trueno_error *err);
+void cuda_weight_free(trueno_backend *table, trueno_weight *w);
+void staging_free(cuda_backend *be);
+
+/* kv.cu */
+trueno_status cuda_kv_new(trueno_backend *table, const trueno_kv_shape *shape, trueno_kv **out,
+                          trueno_error *err);
+void cuda_kv_free(trueno_backend *table, trueno_kv *kv);
+trueno_status cuda_kv_reserve(trueno_backend *table, trueno_kv *kv, int32_t n_positions,
+                              trueno_error *err);
+size_t cuda_kv_bytes(const trueno_kv *kv);
+
+/* record.cu: the table's operations put themselves on the list. */
+void record_fill(trueno_backend *table);
+
+/* step.cu */
+trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, trueno_error *err);
+trueno_status cuda_step_end(trueno_backend *table, trueno_error *err);
+/* Put row numbers beside the step's rows; returns where, counted in numbers. */
+int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n);
+/* Run what is on the list; the array that holds `kept` must have its value afterwards. */
+void flush(cuda_backend *be, const void *kept);
+void graphs_drop(cuda_backend *be);
+
+/* lower.cu: launch the operations of the list, neighbours in one kernel where that is possible. */
+void frequencies_free(cuda_backend *be);
+void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
+
+/* product.cu */
+void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired);
+
+/* cublas.cu */
+bool cublas_ready(cuda_backend *be);
+/* c [n][ld] = factor a [n, cols] (stride) times w [rows, cols] (w_stride) transposed. */
+bool cublas_multiply(cuda_backend *be, const uint16_t *w, int rows, int w_stride, const uint16_t *a,
+                     int n, int cols, int stride, float factor, float *c, int ld);
+void cublas_close(cuda_backend *be);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments and launchers of the kernels: what lower.cu may ask of the other files. */
+#ifndef CUDA_KERNELS_H
+#define CUDA_KERNELS_H
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+#include <trueno/backend.h>
+
+/* How a launch goes out: onto which stream, whether it may begin before its predecessor ends. */
+typedef struct launcher {
+    cudaStream_t stream;
+    bool dependent;         /* programmatic dependent launch: compute capability 9.0 and up */
+    int n_sm, shared_bytes; /* shared_bytes: most that a block may have */
+} launcher;
+
+/* A row of a step as kernels see it. */
+typedef struct row_info {
+    const uint64_t *pages; /* device addresses of the session's pages */
+    int32_t token, position;
+    int32_t alone; /* the only row of its session in this step */
+    int32_t pad;
+} row_info;
+
+/* Some consecutive rows of a weight that have one type. */
+typedef struct weight_segment {
+    const uint8_t *data;
+    int type;
+    int first_row, rows;
+    int tiles, units; /* packed types: 16 rows each, units along the columns */
+    int row_bytes;    /* F32, F16, BF16: padded to 32 weights */
+} weight_segment;
+
+enum { MAX_SEGMENTS = 4 };
+
+struct trueno_weight {
+    int n_segments, rows, cols;
+    weight_segment segment[MAX_SEGMENTS];
+    void *memory;
+    size_t bytes;
+};
+
+/* Rounded rows for matvec of 2 to 8 rows: two int8 planes, x = d (256 high + low), per 32 columns.
+ */
+typedef struct rounded_rows {
+    uint2 *planes; /* [groups][stride rows][2 planes][4] words in operand order */
+    float *scale;  /* [groups][stride] */
+    float2 *sums;  /* [groups][stride], of 16 columns each */
+    int stride;    /* 4 or 8 */
+} rounded_rows;
+
+/* What one product does beside multiplying. */
+typedef struct product {
+    const float *x;          /* [n, cols] */
+    const trueno_norm *norm; /* host; applied to x first, NULL: none */
+    const float *bias;       /* [rows] or NULL */
+    bool add;                /* y += */
+    bool activate;           /* y = act(..) */
+    int pair_rows;           /* > 0: y[i] = act(r[i]) * r[i + pair_rows] */
+    trueno_activation activation;
+    float *y; /* [n, rows or pair_rows] */
+    int n;
+} product;
+
+/* Experts: product p of `count` uses the matrix at data[expert[p]], which is like the weight, and
+ * row p / shared of x. All arrays lie on the device. */
+typedef struct expert_choice {
+    const int32_t *expert;
+    const uint64_t *data;
+    int count, shared;
+} expert_choice;
+
+/* matvec.cu: packed weights times 1 to 8 rows; n > 1 takes the rounded rows. False: no such kernel.
+ */
+void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
+                   const rounded_rows *rounded, const expert_choice *experts);
+bool matvec_can_pair(const trueno_weight *w, int pair_rows);
+bool matvec_can_norm(const trueno_weight *w, int n);
+void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
+                       const rounded_rows *out);
+
+/* gemm.cu: any weights times 9 rows and more, through halves. */
+typedef struct half_rows {
+    uint16_t *data; /* [n rounded up to 64][padded columns] */
+    float *scale;   /* [n]: x = scale * data */
+    int stride;     /* columns, padded to 128 */
+} half_rows;
+void launch_half_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
+                      bool operand_order, const half_rows *out);
+void launch_gemm(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x);
+/* Rows [first, first + count) of a segment as halves times 256, [count][stride]. */
+void launch_expand(const launcher *l, const weight_segment *s, int cols, int first, int count,
+                   int stride, uint16_t *out);
+void launch_finish(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
+                   const product *p, float factor, int rows, int first_row, int y_stride);
+
+/* weight.cu */
+void launch_pack(cudaStream_t stream, int type, const uint8_t *rows, int n_rows, size_t row_bytes,
+                 int cols, int units, uint8_t *out);
+void launch_pad(cudaStream_t stream, const uint8_t *rows, int n_rows, size_t row_bytes, int padded,
+                uint8_t *out);
+
+/* elementwise.cu */
+void launch_embed(const launcher *l, const trueno_weight *w, const row_info *rows, int n,
+                  float scale, float *x);
+void launch_norm(const launcher *l, const trueno_norm *norm, const float *x, int n, float *y);
+void launch_glu(const launcher *l, trueno_activation act, const float *gate_up, int n, int width,
+                float *y);
+void launch_activate(const launcher *l, trueno_activation act, const float *x, int n, int width,
+                     float *y);
+void launch_add(const launcher *l, const float *x, int n, int width, float *y);
+void launch_gather(const launcher *l, const float *x, const int32_t *rows, int n, int width,
+                   float *y);
+void launch_softcap(const launcher *l, float cap, float *x, int n, int width);
+void launch_argmax(const launcher *l, const float *logits, int n, int width, float2 *scratch,
+                   int32_t *ids);
+enum { ARGMAX_BLOCKS = 64 }; /* float2 of scratch a row */
+
+/* experts.cu */
+void launch_route(const launcher *l, const float *router, int n, int n_experts, int n_used,
+                  bool renormalize, int32_t *ids, float *weights);
+void launch_mix(const launcher *l, const float *outputs, const float *weights, int n, int n_used,
+                int width, float *y);
+
+/* attention.cu */
+enum { PAGE_POSITIONS = 64 };
+
+/* Where a layer's keys and values lie in a page. */
+typedef struct kv_layout {
+    int type;                     /* trueno_kv_type */
+    int head_bytes;               /* of PAGE_POSITIONS rows of one head */
+    int key_offset, value_offset; /* of the layer in a page */
+} kv_layout;
+
+typedef struct attention_job {
+    trueno_attention facts; /* host copy; q_norm and k_norm are device arrays */
+    kv_layout kv;
+    const row_info *rows;
+    const float2 *turns; /* [n][n_rot / 2]: cosine and sine, times the magnitude */
+    float *qkv, *out;
+    int n;
+    bool store;                      /* rotate and store in the same kernel: every row is alone */
+    float *partial;                  /* scratch, attention_scratch() floats */
+    unsigned *arrived;               /* zeroed counters, n * n_kv_heads */
+    float *log_sum_exp, *mean_score; /* device [n, n_heads] or NULL */
+} attention_job;
+
+/* A run of query rows (token, head of the group) of one session, for many rows of it. */
+typedef struct query_tile {
+    int32_t first_row, n_rows,
+        offset; /* step rows of the span; tile begins at its (row, head) number */
+    int32_t pad;
+} query_tile;
+
+enum { TILE_ROWS = 64, MAX_SPLITS = 64 };
+
+size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);
+int attention_splits(const launcher *l, const trueno_attention *facts, int n);
+bool attention_has_tiles(const trueno_attention *facts, int kv_type);
+void launch_turns(const launcher *l, const row_info *rows, int n, int n_pairs,
+                  const float *frequency, float magnitude, float2 *turns);
+void launch_rope_store(const launcher *l, const attention_job *job);
+void launch_attention(const launcher *l, const attention_job *job);
+void launch_attention_tiles(const launcher *l, const attention_job *job, const query_tile *tiles,
+                            int n_tiles);
+
+/* sample.cu */
+
+/* Start `kernel` the way `l` says. */
+#define LAUNCH(l, kernel, grid, block, shared, ...)                                     \
+    do {                                                                                \
+        auto function = kernel;                                                         \
+        cudaLaunchConfig_t config = {};                                                 \
+        cudaLaunchAttribute attribute[1];                                               \
+        config.gridDim = (grid);                                                        \
+        config.blockDim = (block);                                                      \
+        config.dynamicSmemBytes = (size_t)(shared);                                     \
+        config.stream = (l)->stream;                                                    \
+        attribute[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;           \
+        attribute[0].val.programmaticStreamSerializationAllowed = 1;                    \
+        config.attrs = attribute;                                                       \
+        config.numAttrs = (l)->dependent ? 1 : 0;                                       \
+        if ((size_t)(shared) > 48 * 1024)                                               \
+            cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, \
+                                 (int)(shared));                                        \
+        cudaLaunchKernelEx(&config, function, __VA_ARGS__);                             \
+    } while (0)
+
+#endif

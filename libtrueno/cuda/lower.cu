@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* From operations to kernels. Neighbours share a kernel where the array between them is not needed
+ * afterwards: a norm goes into the product behind it, an activation into the product before it,
+ * rotation and storing into attention. Each such kernel computes what its parts would. */
+#include "internal.h"
+
+typedef struct pass {
+    cuda_backend *be;
+    const operation *ops;
+    int n_ops;
+    const void *kept;
+    const float2 *turns[MAX_FREQUENCIES];
+} pass;
+
+static bool reads(const operation *o, const float *array)
+{
+    if (o->x == array || (o->kind == OP_EXPERTS && o->bias == array))
+        return true;
+    return o->y == array && (o->kind == OP_ADD || o->kind == OP_SOFTCAP ||
+                             o->kind == OP_ROPE_STORE || (o->kind == OP_MATMUL && o->add));
+}
+
+/* Is nothing read of what ops[writer] gives, from ops[from] on? */
+static bool is_dead(const pass *p, int writer, int from)
+{
+    const operation *w = &p->ops[writer];
+    const float *array = w->y, *kept = (const float *)p->kept;
+
+    if (kept >= array && kept < array + (size_t)w->n * w->width)
+        return false;
+    for (int i = from; i < p->n_ops; i++) {
+        if (reads(&p->ops[i], array))
+            return false;
+        if (p->ops[i].y == array)
+            return true;
+    }
+    return p->be->rows != NULL; /* outside a step every result counts */
+}
+
+void frequencies_free(cuda_backend *be)
+{
+    for (int i = 0; i < MAX_FREQUENCIES; i++) {
+        frequency_copy *f = &be->frequencies[i];
+
+        (void)cudaFree(f->device);
+        trueno_release(be->allocator, f->host, (size_t)f->n * sizeof *f->host);
+        memset(f, 0, sizeof *f);
+    }
+}
+
+static bool copy_frequencies(cuda_backend *be, frequency_copy *f, const float *from, int32_t n)
+{
+    size_t bytes = (size_t)n * sizeof *from;
+    void *device = NULL;
+    trueno_error err = {};
+
+    f->n = n;
+    f->host = (float *)trueno_allocate(be->allocator, bytes, 64);
+    if (f->host == NULL || device_alloc(be, bytes, "rotary frequencies", &device, &err) < 0) {
+        if (be->failure.status == TRUENO_OK)
+            trueno_fail(&be->failure, TRUENO_NO_MEMORY, "no memory for rotary frequencies");
+        return false;
+    }
+    memcpy(f->host, from, bytes);
+    f->device = (float *)device;
+    cuda_note(be, cudaMemcpyAsync(device, f->host, bytes, cudaMemcpyHostToDevice, be->stream),
+              "rotary frequencies");
+    return true;
+}
+
+/* The device's copy of a rotation's frequencies, and its place among those of the step. */
+static int find_frequencies(cuda_backend *be, const trueno_rope *rope)
+{
+    int32_t n = rope->n_rot / 2, free_one = -1;
+    size_t bytes = (size_t)n * sizeof(float);
+
+    for (int i = 0; i < MAX_FREQUENCIES; i++) {
+        frequency_copy *f = &be->frequencies[i];
+
+        if (f->host != NULL && f->n == n && memcmp(f->host, rope->inverse_frequency, bytes) == 0)
+            return i;
+        if (f->host == NULL && free_one < 0)
+            free_one = i;
+    }
+    if (free_one < 0) { /* a model has one or two; these were another's */
+        graphs_drop(be);
+        frequencies_free(be);
+        free_one = 0;
+    }
+    return copy_frequencies(be, &be->frequencies[free_one], rope->inverse_frequency, n) ? free_one
+                                                                                        : -1;
+}
+
+/* Cosines and sines of the step's rows, computed where a rotation first needs them. */
+static const float2 *turns_for(pass *p, const trueno_rope *rope)
+{
+    static const enum scratch_use USES[MAX_FREQUENCIES] = {SCRATCH_TURNS, SCRATCH_TURNS_1,
+                                                           SCRATCH_TURNS_2, SCRATCH_TURNS_3};
+    int i, n_pairs = rope->n_rot / 2, n = p->be->key.n_rows;
+    float2 *turns;
+
+    if (n_pairs == 0 || (i = find_frequencies(p->be, rope)) < 0)
+        return NULL;
+    if (p->turns[i] != NULL)
+        return p->turns[i];
+    turns = (float2 *)scratch_get(p->be, USES[i], (size_t)n * n_pairs * sizeof *turns);
+    if (turns != NULL)
+        launch_turns(&p->be->launch, (const row_info *)p->be->key.rows, n, n_pairs,
+                     p->be->frequencies[i].device, rope->magnitude, turns);
+    p->turns[i] = turns;
+    return turns;
+}
+
+static bool prepare_job(pass *p, const operation *o, attention_job *job)
+{
+    cuda_backend *be = p->be;
+    const trueno_attention *f = &o->attention;
+
+    memset(job, 0, sizeof *job);
+    job->facts = *f;
+    job->kv = be->key.kv;
+    job->kv.key_offset += be->key.layer_bytes * f->layer;
+    job->kv.value_offset += be->key.layer_bytes * f->layer;
+    job->rows = (const row_info *)be->key.rows;
+    job->n = o->n;
+    job->turns = turns_for(p, &f->rope);
+    return be->failure.status == TRUENO_OK;
+}
+
+static void run_rope_store(pass *p, const operation *o)
+{
+    attention_job job;
+
+    if (!prepare_job(p, o, &job))
+        return;
+    job.qkv = o->y;
+    launch_rope_store(&p->be->launch, &job);
+}
+
+/* Query tiles of all spans, behind the step's rows on the device. */
+static bool tiles_for(cuda_backend *be, const trueno_attention *f, const query_tile **out,
+                      int *n_tiles)
+{
+    int group = f->n_heads / f->n_kv_heads, n = 0;
+    size_t bytes;
+    query_tile *host, *device;
+
+    for (int32_t s = 0; s < be->rows->n_spans; s++)
+        n += (be->rows->spans[s].n_rows * group + TILE_ROWS - 1) / TILE_ROWS;
+    bytes = (size_t)n * sizeof *host;
+    host = (query_tile *)trueno_allocate(be->allocator, bytes, 64);
+    device = (query_tile *)scratch_get(be, SCRATCH_TILES, bytes);
+    if (host == NULL || device == NULL) {
+        trueno_release(be->allocator, host, bytes);
+        return false;
+    }
+    n = 0;
+    for (int32_t s = 0; s < be->rows->n_spans; s++) {
+        const trueno_span *span = &be->rows->spans[s];
+
+        /* Long rows of positions first: the last blocks to run should be short ones. */
+        for (int at = (span->n_rows * group - 1) / TILE_ROWS; at >= 0; at--)
+            host[n++] = query_tile{span->first_row, span->n_rows, at * TILE_ROWS, 0};
+    }
+    /* From pageable memory: the call returns when it has been read. */
+    cuda_note(be, cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, be->stream),
+              "query tiles");
+    trueno_release(be->allocator, host, bytes);
+    *out = device;
+    *n_tiles = n;
+    return true;
+}
+
+static void copy_watch(cuda_backend *be, const float *device, float *host, size_t n)
+{
+    if (host != NULL)
+        cuda_note(
+            be, cudaMemcpyAsync(host, device, n * sizeof *host, cudaMemcpyDeviceToHost, be->stream),
+            "what attention saw");
+}
+
+static void run_attention(pass *p, const operation *o, bool store)
+{
+    cuda_backend *be = p->be;
+    const trueno_attention *f = &o->attention;
+    bool watched = o->watch.log_sum_exp != NULL || o->watch.mean_score != NULL;
+    size_t n_watched = (size_t)o->n * f->n_heads;
+    attention_job job;
+    const query_tile *tiles;
+    float *seen = NULL;
+    int n_tiles;
+
+    if (!prepare_job(p, o, &job))
+        return;
+    job.qkv = (float *)o->x;
+    job.out = o->y;
+    job.store = store;
+    if (!be->key.alone && !watched && attention_has_tiles(f, job.kv.type)) {
+        if (!be->tiles_ready && !tiles_for(be, f, &be->tiles, &be->n_tiles))
+            return;
+        be->tiles_ready = true;
+        tiles = be->tiles;
+        n_tiles = be->n_tiles;
+        launch_attention_tiles(&be->launch, &job, tiles, n_tiles);
+        return;
+    }
+    job.partial = (float *)scratch_get(be, SCRATCH_PARTIAL,
+                                       attention_scratch(&be->launch, f, o->n) * sizeof(float));
+    job.arrived = (unsigned *)scratch_get(be, SCRATCH_ARRIVED,
+                                          (size_t)o->n * f->n_kv_heads * sizeof(unsigned));
+    if (watched) {
+        seen = (float *)scratch_get(be, SCRATCH_WATCH, 2 * n_watched * sizeof *seen);
+        job.log_sum_exp = seen;
+        job.mean_score = seen != NULL ? seen + n_watched : NULL;
+    }
+    if (job.partial == NULL || job.arrived == NULL || (watched && seen == NULL))
+        return;
+    launch_attention(&be->launch, &job);
+    if (watched) {
+        copy_watch(be, job.log_sum_exp, o->watch.log_sum_exp, n_watched);
+        copy_watch(be, job.mean_score, o->watch.mean_score, n_watched);
+    }
+}
+
+static void run_experts(pass *p, const operation *o)
+{
+    cuda_backend *be = p->be;
+    const launcher *l = &be->launch;
+    int pairs = o->n * o->n_used, ff = o->down_weight->cols, width = o->width;
+    bool fused = matvec_can_pair(o->weight, ff);
+    size_t floats = (size_t)pairs * ((fused ? 1 : 3) * ff + width);
+    int32_t *ids = (int32_t *)scratch_get(be, SCRATCH_ROUTE, (size_t)pairs * 2 * sizeof(float));
+    float *inner = (float *)scratch_get(be, SCRATCH_EXPERTS, floats * sizeof(float));
+    float *weights = (float *)(ids + pairs), *outputs;
+    expert_choice choice = {ids, o->gate_up, pairs, o->n_used};
+    product product = {};
+
+    if (ids == NULL || inner == NULL)
+        return;
+    outputs = inner + (size_t)pairs * ff;
+    launch_route(l, o->bias, o->n, o->n_experts, o->n_used, o->renormalize, ids, weights);
+    product.n = 1;
+    product.x = o->x;
+    product.activation = o->activation;
+    product.pair_rows = fused ? ff : 0;
+    product.y = fused ? inner : outputs + (size_t)pairs * width;
+    launch_matvec(l, o->weight, &product, NULL, &choice);
+    if (!fused)
+        launch_glu(l, o->activation, product.y, pairs, ff, inner);
+    choice.data = o->down;
+    choice.shared = 1;
+    product.pair_rows = 0;
+    product.x = inner;
+    product.y = outputs;
+    launch_matvec(l, o->down_weight, &product, NULL, &choice);
+    launch_mix(l, outputs, weights, o->n, o->n_used, width, o->y);
+}
+
+/* The product at ops[i], with the norm before it if `norm`; returns how many operations it covers.
+ */
+static int run_matmul(pass *p, int i, const operation *norm)
+{
+    const operation *o = &p->ops[i], *next = i + 1 < p->n_ops ? o + 1 : NULL;
+    product product = {};
+    trueno_norm facts;
+    int used = 1;
+
+    product.x = norm != NULL ? norm->x : o->x;
+    if (norm != NULL)
+        facts = norm->norm;
+    product.norm = norm != NULL ? &facts : NULL;
+    product.bias = o->bias;
+    product.add = o->add;
+    product.y = o->y;
+    product.n = o->n;
+    if (next != NULL && !o->add && next->x == o->y && next->n == o->n && is_dead(p, i, i + 2)) {
+        if (next->kind == OP_GLU && next->y != o->y && matvec_can_pair(o->weight, next->width)) {
+            product.pair_rows = next->width;
+            used = 2;
+        } else if (next->kind == OP_ACTIVATE && next->width == o->weight->rows && next->y != o->y) {
+            product.activate = true;
+            used = 2;
+        }
+        if (used == 2) {
+            product.activation = next->activation;
+            product.y = next->y;
+        }
+    }
+    run_product(p->be, o->weight, &product, o->y);
+    return used;
+}
+
+static bool can_take_norm(const pass *p, int i)
+{
+    const operation *norm = &p->ops[i], *o = norm + 1;
+
+    return i + 1 < p->n_ops && o->kind == OP_MATMUL && o->x == norm->y && o->n == norm->n &&
+           o->weight->cols == norm->width && o->y != norm->x && o->y != norm->y &&
+           is_dead(p, i, i + 2) && (o->n > 8 || matvec_can_norm(o->weight, o->n));
+}
+
+static bool can_store_in_attention(const pass *p, int i)
+{
+    const operation *store = &p->ops[i], *o = store + 1;
+
+    return p->be->key.alone && i + 1 < p->n_ops && o->kind == OP_ATTENTION && o->x == store->y &&
+           o->attention.layer == store->attention.layer && is_dead(p, i, i + 2) &&
+           o->watch.log_sum_exp == NULL && o->watch.mean_score == NULL &&
+           attention_has_tiles(&o->attention, p->be->key.kv.type);
+}
+
+/* The only row of a step, gathered, normalised in place and multiplied: its copy is not needed. */
+static bool is_copy_of_row(const pass *p, int i)
+{
+    const operation *o = &p->ops[i];
+
+    return p->be->rows != NULL && p->be->key.n_rows == 1 && o->n == 1 && i + 2 < p->n_ops &&
+           o[1].kind == OP_NORM && o[1].x == o->y && o[1].y == o->y && can_take_norm(p, i + 1);
+}
+
+/* Launch what begins at ops[i]; returns how many operations that was. */
+static int run_one(pass *p, int i)
+{
+    const operation *o = &p->ops[i];
+    cuda_backend *be = p->be;
+    const launcher *l = &be->launch;
+    const int32_t *numbers = (const int32_t *)((const row_info *)be->key.rows + be->key.n_rows);
+
+    switch (o->kind) {
+    case OP_EMBED:
+        launch_embed(l, o->weight, (const row_info *)be->key.rows, o->n, o->number, o->y);
+        return 1;
+    case OP_NORM:
+        if (can_take_norm(p, i))
+            return 1 + run_matmul(p, i + 1, o);
+        launch_norm(l, &o->norm, o->x, o->n, o->y);
+        return 1;
+    case OP_MATMUL:
+        return run_matmul(p, i, NULL);
+    case OP_ROPE_STORE:
+        if (can_store_in_attention(p, i)) {
+            run_attention(p, o + 1, true);
+            return 2;
+        }
+        run_rope_store(p, o);
+        return 1;
+    case OP_ATTENTION:
+        run_attention(p, o, false);
+        return 1;
+    case OP_GLU:
+        launch_glu(l, o->activation, o->x, o->n, o->width, o->y);
+        return 1;
+    case OP_ACTIVATE:
+        launch_activate(l, o->activation, o->x, o->n, o->width, o->y);
+        return 1;
+    case OP_ADD:
+        launch_add(l, o->x, o->n, o->width, o->y);
+        return 1;
+    case OP_GATHER:
+        if (is_copy_of_row(p, i)) {
+            operation norm = o[1];
+
+            norm.x = o->x;
+            return 2 + run_matmul(p, i + 2, &norm);
+        }
+        launch_gather(l, o->x, numbers + o->first_row, o->n, o->width, o->y);
+        return 1;
+    case OP_SOFTCAP:
+        launch_softcap(l, o->number, o->y, o->n, o->width);
+        return 1;
+    case OP_EXPERTS:
+        run_experts(p, o);
+        return 1;
+    }
+    return 1;
+}
+
+void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept)
+{
+    pass p = {};
+
+    p.be = be;
+    p.ops = ops;
+    p.n_ops = n_ops;
+    p.kept = kept;
+    be->tiles_ready = false;
+    for (int i = 0; i < n_ops && be->failure.status == TRUENO_OK;)
+        i += run_one(&p, i);
+}

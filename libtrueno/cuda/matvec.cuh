@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* Packed weights times one row (rounded by the kernel itself, after a norm if asked) or up to eight
+ * (rounded before). Activations are two int8 planes with a scale per 32 columns, sixteen bits in
+ * all; products are exact integers; the order of the float sums depends on the shape of the matrix
+ * alone, so a row's result is the same bits for any number of rows beside it. */
+#ifndef CUDA_MATVEC_CUH
+#define CUDA_MATVEC_CUH
+
+#include "kernels.h"
+#include "ring.cuh"
+#include "unpack.cuh"
+
+enum { MOST_SLICES = 12 };
+
+typedef struct matvec_args {
+    weight_segment segment[2];
+    int blocks[2];    /* of the grid, per segment */
+    int cols, slices; /* warps along the columns; blockDim.x / (32 slices) groups take row tiles */
+    int slots;        /* of every warp's ring */
+    int n, y_stride;
+    const float *x; /* one row */
+    int norm_kind;  /* -1: none */
+    float norm_eps;
+    const float *norm_weight, *norm_bias;
+    rounded_rows rounded; /* several rows */
+    const float *bias;
+    float *y;
+    bool add, activate;
+    int pair_rows;
+    trueno_activation activation;
+    const int32_t *expert; /* NULL: none; else block row y multiplies data[expert[y]] */
+    const uint64_t *expert_data;
+    int expert_shared; /* block rows that share a row of x */
+} matvec_args;
+
+/* Round four values of a group of 32 that eight neighbouring lanes share. */
+__device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uint32_t *low,
+                                           float *scale, float *sum)
+{
+    float most = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
+    float total = (v[0] + v[1]) + (v[2] + v[3]);
+    int q[4];
+
+#pragma unroll
+    for (int m = 1; m < 8; m <<= 1) {
+        most = fmaxf(most, __shfl_xor_sync(ALL_LANES, most, m));
+        if (m < 4)
+            total += __shfl_xor_sync(ALL_LANES, total, m);
+    }
+    const float inverse = most > 0 ? 32512.0f / most : 0.0f;
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        q[i] = __float2int_rn(v[i] * inverse) + 128; /* high byte: rounded; low byte: rest + 128 */
+    *high = __byte_perm(__byte_perm(q[0], q[1], 0x0051), __byte_perm(q[2], q[3], 0x0051), 0x5410);
+    *low = __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410) ^
+           0x80808080u;
+    *scale = most * (1.0f / 32512.0f);
+    *sum = total;
+}
+
+/* Mean and 1 / deviation of a row (mean 0 for RMS), for all threads of the block. */
+__device__ __forceinline__ float2 norm_factors(int kind, float eps, const float *x, int width,
+                                               float *scratch)
+{
+    float mean = 0, square = 0;
+
+    if (kind == TRUENO_NORM_LAYER) {
+        for (int i = threadIdx.x; i < width; i += blockDim.x)
+            mean += __ldcg(x + i);
+        mean = block_sum(mean, scratch) / (float)width;
+    }
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+        float v = __ldcg(x + i) - mean;
+
+        square = fmaf(v, v, square);
+    }
+    square = block_sum(square, scratch);
+    return make_float2(mean, 1.0f / sqrtf(square / (float)width + eps));
+}
+
+/* Round a row of `cols` values into planes, row r of `stride`. All threads of the block; cols is a
+ * multiple of 32; groups up to `padded` columns are written, as zeros. */
+__device__ __forceinline__ void round_row(const float *x, int cols, int padded, int norm_kind,
+                                          float eps, const float *weight, const float *bias,
+                                          float *scratch, uint2 *planes, float *scale, float2 *sums,
+                                          int stride, int r)
+{
+    float2 f = make_float2(0, 1);
+
+    if (norm_kind >= 0)
+        f = norm_factors(norm_kind, eps, x, cols, scratch);
+    for (int quad = threadIdx.x; (quad & ~31) < padded / 4; quad += blockDim.x) {
+        float v[4] = {0, 0, 0, 0}, d, sum;
+        uint32_t high, low;
+        int group = quad >> 3, h = quad >> 2 & 1, t = quad & 3;
+
+        if (quad < cols / 4) {
+            float4 in = __ldcg((const float4 *)x + quad);
+
+            v[0] = in.x, v[1] = in.y, v[2] = in.z, v[3] = in.w;
+            if (norm_kind >= 0) {
+                float4 w = ((const float4 *)weight)[quad];
+
+                v[0] = (v[0] - f.x) * f.y * w.x, v[1] = (v[1] - f.x) * f.y * w.y;
+                v[2] = (v[2] - f.x) * f.y * w.z, v[3] = (v[3] - f.x) * f.y * w.w;
+                if (bias != NULL) {
+                    float4 b = ((const float4 *)bias)[quad];
+
+                    v[0] += b.x, v[1] += b.y, v[2] += b.z, v[3] += b.w;
+                }
+            }
+        }
+        round_quad(v, &high, &low, &d, &sum);
+        uint32_t *words = (uint32_t *)(planes + ((size_t)(group * stride + r) * 2) * 4);
+
+        words[2 * t + h] = high;
+        words[8 + 2 * t + h] = low;
+        if (t == 0) {
+            float *s = (float *)(sums + group * stride + r);
+
+            s[h] = sum;
+            if (h == 0)
+                scale[group * stride + r] = d;
+        }
+    }
+}
+
+/* The row of a kernel that has one: as round_row(), but an RMS norm's factor is left out (it goes
+ * to the results), so that the row is read once. What is constant is read before the kernels before
+ * this one have ended. Leaves the sum of squares in scratch[warp]. */
+__device__ __forceinline__ void round_single_row(const float *x, int cols, int padded,
+                                                 const float *norm_weight, float *scratch,
+                                                 const rounded_rows &to)
+{
+    constexpr int AT_ONCE = 4;
+    float4 weight[AT_ONCE];
+    float square = 0;
+
+    if (norm_weight != NULL)
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++) {
+            const int quad = threadIdx.x + i * blockDim.x;
+
+            if (quad < cols / 4)
+                weight[i] = ((const float4 *)norm_weight)[quad];
+        }
+    pdl_wait();
+    for (int first = threadIdx.x; (first & ~31) < padded / 4; first += AT_ONCE * blockDim.x) {
+        float4 in[AT_ONCE];
+
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++) {
+            const int quad = first + i * blockDim.x;
+
+            in[i] = quad < cols / 4 ? __ldcg((const float4 *)x + quad) : make_float4(0, 0, 0, 0);
+        }
+        if (norm_weight != NULL && first >= (int)(AT_ONCE * blockDim.x))
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; i++) {
+                const int quad = first + i * blockDim.x;
+
+                if (quad < cols / 4)
+                    weight[i] = ((const float4 *)norm_weight)[quad];
+            }
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++) {
+            const int quad = first + i * blockDim.x, group = quad >> 3, h = quad >> 2 & 1,
+                      t = quad & 3;
+            float v[4] = {in[i].x, in[i].y, in[i].z, in[i].w}, d, sum;
+            uint32_t high, low;
+
+            if ((quad & ~31) >= padded / 4)
+                break;
+            if (norm_weight != NULL) {
+                square += (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]);
+                if (quad < cols / 4)
+                    v[0] *= weight[i].x, v[1] *= weight[i].y, v[2] *= weight[i].z,
+                        v[3] *= weight[i].w;
+            }
+            round_quad(v, &high, &low, &d, &sum);
+            uint32_t *words = (uint32_t *)(to.planes + group * 8);
+
+            words[2 * t + h] = high;
+            words[8 + 2 * t + h] = low;
+            if (t == 0) {
+                ((float *)(to.sums + group))[h] = sum;
+                if (h == 0)
+                    to.scale[group] = d;
+            }
+        }
+    }
+    square = warp_sum(square);
+    if ((threadIdx.x & 31) == 0)
+        scratch[threadIdx.x >> 5] = square;
+}
+
+/* y += scale d v - minimum sum, for one (weight row, activation row, group of 32). */
+template <class U>
+__device__ __forceinline__ void accumulate(const int v[U::PARTS][2], const float scale[U::PARTS],
+                                           const float minimum[U::PARTS], float d, float2 sums,
+                                           float *y)
+{
+#pragma unroll
+    for (int part = 0; part < U::PARTS; part++) {
+        const float exact = (float)(v[part][0] * 256 + v[part][1]) * d;
+
+        *y = fmaf(scale[part], exact, *y);
+        if (U::MINIMA)
+            *y = fmaf(-minimum[part], U::SIXTEENS ? (part ? sums.y : sums.x) : sums.x + sums.y, *y);
+    }
+}
+
+template <class U>
+__device__ __forceinline__ void multiply(int c[U::PARTS][4], const uint32_t a[4], uint2 b)
+{
+    if (U::SIXTEENS) {
+        mma_int8_k16<U::SIGNED>(c[0], a[0], a[1], b.x);
+        mma_int8_k16<U::SIGNED>(c[U::PARTS - 1], a[2], a[3], b.y);
+    } else {
+        mma_int8_k32<U::SIGNED>(c[0], a, b.x, b.y);
+    }
+}
+
+/* One row: column 2 j + plane of the operand is group j, zero in the products of other groups, so
+ * that four products share an accumulator and every lane scales one group. y: rows g and g + 8. */
+template <class U>
+__device__ __forceinline__ void unit_one_row(const U &w, int unit, const rounded_rows &x, int lane,
+                                             float y[2])
+{
+    const int g = lane >> 2, t = lane & 3, mine = g >> 1, plane = g & 1;
+
+#pragma unroll
+    for (int step = 0; step < U::STEPS; step++) {
+        const int group = (unit * U::STEPS + step) * 4;
+        const uint2 b = x.planes[((group + mine) * 2 + plane) * 4 + t];
+        int c[U::PARTS][4] = {};
+        float scale[2][U::PARTS], minimum[2][U::PARTS];
+
+#pragma unroll
+        for (int s = 0; s < 4; s++) {
+            uint32_t a[4];
+
+            w.operand(step, s, a);
+            multiply<U>(c, a, mine == s ? b : make_uint2(0, 0));
+        }
+        w.scales(step, lane, scale, minimum);
+        const float d = x.scale[group + t];
+        const float2 sums = U::MINIMA ? x.sums[group + t] : make_float2(0, 0);
+#pragma unroll
+        for (int row = 0; row < 2; row++) {
+            int v[U::PARTS][2];
+
+            for (int part = 0; part < U::PARTS; part++)
+                v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
+            accumulate<U>(v, scale[row], minimum[row], d, sums, &y[row]);
+        }
+    }
+}
+
+/* Up to four rows a pass: column 2 r + plane is row r; lane t scales row t (and t + 4). y[pass][row
+ * of the weights][group of the step], in sums as unit_one_row's lanes have them. */
+template <class U, int PASSES>
+__device__ __forceinline__ void unit_rows(const U &w, int unit, const rounded_rows &x, int lane,
+                                          float y[PASSES][2][4])
+{
+    const int g = lane >> 2, t = lane & 3;
+
+#pragma unroll
+    for (int step = 0; step < U::STEPS; step++) {
+        float scale[2][U::PARTS], minimum[2][U::PARTS];
+
+        w.scales(step, lane, scale, minimum);
+#pragma unroll
+        for (int s = 0; s < 4; s++) {
+            const int group = (unit * U::STEPS + step) * 4 + s;
+            float group_scale[2][U::PARTS], group_minimum[2][U::PARTS];
+            uint32_t a[4];
+
+            w.operand(step, s, a);
+#pragma unroll
+            for (int row = 0; row < 2; row++)
+#pragma unroll
+                for (int part = 0; part < U::PARTS; part++) {
+                    group_scale[row][part] =
+                        __shfl_sync(ALL_LANES, scale[row][part], (lane & ~3) | s);
+                    if (U::MINIMA)
+                        group_minimum[row][part] =
+                            __shfl_sync(ALL_LANES, minimum[row][part], (lane & ~3) | s);
+                }
+#pragma unroll
+            for (int pass = 0; pass < PASSES; pass++) {
+                const int at = group * 4 * PASSES + 4 * pass;
+                const uint2 b = x.planes[(size_t)(at * 2 + g) * 4 + t];
+                const float d = x.scale[at + t];
+                const float2 sums = U::MINIMA ? x.sums[at + t] : make_float2(0, 0);
+                int c[U::PARTS][4] = {};
+
+                multiply<U>(c, a, b);
+#pragma unroll
+                for (int row = 0; row < 2; row++) {
+                    int v[U::PARTS][2];
+
+                    for (int part = 0; part < U::PARTS; part++)
+                        v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
+                    accumulate<U>(v, group_scale[row], group_minimum[row], d, sums,
+                                  &y[pass][row][s]);
+                }
+            }
+        }
+    }
+}
+
+__device__ __forceinline__ void group_barrier(int group, int threads)
+{
+    asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "r"(threads) : "memory");
+}
+
+/* A place in a warp's sequence of units: row tiles of its group, units of its slice. */
+struct unit_cursor {
+    int job, second, unit;
+
+    __device__ __forceinline__ void next(int slice, int slices, int units, bool pair, int jobs_step)
+    {
+        unit += slices;
+        if (unit < units)
+            return;
+        unit = slice;
+        if (pair && !second) {
+            second = 1;
+            return;
+        }
+        second = 0;
+        job += jobs_step;
+    }
+};
+
+/* The warps of a block over one segment. ROWS 1: x is rounded into shared memory here. */
+template <int TYPE, int ROWS>
+__device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_segment &seg,
+                                           int block, int blocks, unsigned char *shared)
+{
+    typedef Unit<TYPE> U;
+    constexpr int PASSES = ROWS / 4 > 0 ? ROWS / 4 : 1;
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
+    const int slice = warp % a.slices, group = warp / a.slices, groups = warps / a.slices;
+    const bool pair = a.pair_rows > 0;
+    const bool rms = ROWS == 1 && a.norm_kind == TRUENO_NORM_RMS && a.norm_bias == NULL;
+    const uint8_t *weights = seg.data;
+    float *scratch = (float *)shared, *partial = scratch + 32;
+    unsigned char *rest = (unsigned char *)(partial + groups * a.slices * 4 * 16 * ROWS);
+    rounded_rows x = a.rounded;
+    warp_ring ring;
+
+    if (ROWS == 1) {
+        const int groups32 = seg.units * U::STEPS * 4;
+
+        x.planes = (uint2 *)rest;
+        x.sums = (float2 *)(x.planes + groups32 * 8);
+        x.scale = (float *)(x.sums + groups32);
+        x.stride = 1;
+        rest = (unsigned char *)(x.scale + groups32);
+    }
+    uint64_t *bars = (uint64_t *)rest + warp * a.slots;
+    rest += warps * a.slots * sizeof(uint64_t);
+    rest += (128 - (rest - shared) % 128) % 128;
+    ring.begin(rest + (size_t)warp * a.slots * U::BYTES, bars, a.slots, U::BYTES, lane);
+    if (a.expert != NULL) { /* depends on earlier kernels, so weights cannot be fetched ahead */
+        pdl_wait();
+        weights = (const uint8_t *)a.expert_data[__ldcg(a.expert + blockIdx.y)];
+    }
+    const int jobs = pair ? a.pair_rows / 16 : seg.tiles;
+    const int stride_jobs = blocks * groups;
+    unit_cursor load = {block * groups + group, 0, slice};
+
+    auto fetch = [&]() {
+        const int tile = load.job + (load.second ? a.pair_rows / 16 : 0);
+        const bool more = load.job < jobs;
+
+        ring.ask(weights + ((size_t)tile * seg.units + load.unit) * U::BYTES, more ? U::BYTES : 0,
+                 NULL, 0, lane);
+        if (more)
+            load.next(slice, a.slices, seg.units, pair, stride_jobs);
+    };
+    for (int i = 0; i < a.slots; i++)
+        fetch();
+    const float *row =
+        a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
+    if (ROWS == 1 && (rms || a.norm_kind < 0)) {
+        round_single_row(row, a.cols, seg.units * U::STEPS * 128, rms ? a.norm_weight : NULL,
+                         scratch, x);
+        __syncthreads();
+    } else if (ROWS == 1) {
+        pdl_wait();
+        round_row(row, a.cols, seg.units * U::STEPS * 128, a.norm_kind, a.norm_eps, a.norm_weight,
+                  a.norm_bias, scratch, x.planes, x.scale, x.sums, 1, 0);
+        __syncthreads();
+    } else {
+        pdl_wait();
+    }
+    float factor = 1;
+    if (rms) {
+        float square = 0;
+
+        for (int i = 0; i < warps; i++)
+            square += scratch[i];
+        factor = 1.0f / sqrtf(square / (float)a.cols + a.norm_eps);
+    }
+    float *y = a.y + (a.expert != NULL ? (size_t)blockIdx.y * a.y_stride : 0) + seg.first_row;
+    const float *bias = a.bias != NULL ? a.bias + seg.first_row : NULL;
+    unit_cursor at = {block * groups + group, 0, slice};
+    float one[2] = {0, 0}, many[PASSES][2][4] = {}, before = 0, offset = 0;
+    const bool finishes = ROWS == 1 && slice == 0 && lane < 16;
+    bool fresh = true;
+    int buffer = 0;
+
+    while (at.job < jobs) {
+        U w;
+
+        if (ROWS == 1 && fresh && finishes &&
+            at.job * 16 + lane < seg.rows) { /* on its way meanwhile */
+            before = a.add ? __ldcg(y + at.job * 16 + lane) : 0.0f;
+            offset = bias != NULL ? bias[at.job * 16 + lane] : 0.0f;
+        }
+        fresh = false;
+        w.load(ring.wait(), lane);
+        ring.done();
+        fetch();
+        if (ROWS == 1)
+            unit_one_row<U>(w, at.unit, x, lane, one);
+        else
+            unit_rows<U, PASSES>(w, at.unit, x, lane, many);
+        const unit_cursor was = at;
+
+        at.next(slice, a.slices, seg.units, pair, stride_jobs);
+        if (at.job == was.job && at.second == was.second)
+            continue;
+        /* A row tile is done: leave the slice's sums, and after the last of a job finish it. */
+        float *mine =
+            partial + (((group * 2 + buffer) * 2 + was.second) * a.slices + slice) * 16 * ROWS;
+        if (ROWS == 1) {
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                one[r] += __shfl_xor_sync(ALL_LANES, one[r], 1);
+                one[r] += __shfl_xor_sync(ALL_LANES, one[r], 2);
+                if ((lane & 3) == r)
+                    mine[(lane >> 2) + 8 * r] = one[r];
+                one[r] = 0;
+            }
+        } else {
+#pragma unroll
+            for (int pass = 0; pass < PASSES; pass++)
+#pragma unroll
+                for (int r = 0; r < 2; r++) {
+                    float *s = many[pass][r];
+
+                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] =
+                        (s[0] + s[1]) + (s[2] + s[3]);
+                    s[0] = s[1] = s[2] = s[3] = 0;
+                }
+        }
+        if (at.job == was.job)
+            continue;
+        group_barrier(group, a.slices * 32);
+        fresh = true;
+        const float *sums = partial + (group * 2 + buffer) * 2 * a.slices * 16 * ROWS;
+        for (int k = slice * 32 + lane; k < 16 * ROWS; k += a.slices * 32) {
+            const int r = k % ROWS, out = was.job * 16 + k / ROWS;
+            float v = 0, v2 = 0;
+
+            if (r >= a.n || out >= (pair ? a.pair_rows : seg.rows))
+                continue;
+#pragma unroll
+            for (int i = 0; i < MOST_SLICES; i++)
+                if (i < a.slices)
+                    v += sums[i * 16 * ROWS + k];
+            v = v * factor + (ROWS == 1 ? offset : bias != NULL ? bias[out] : 0.0f);
+            if (pair) {
+#pragma unroll
+                for (int i = 0; i < MOST_SLICES; i++)
+                    if (i < a.slices)
+                        v2 += sums[(a.slices + i) * 16 * ROWS + k];
+                v2 *= factor;
+                if (bias != NULL)
+                    v2 += bias[a.pair_rows + out];
+                v = apply_activation(a.activation, v) * v2;
+            } else if (a.activate) {
+                v = apply_activation(a.activation, v);
+            }
+            float *to = y + (size_t)r * a.y_stride + out;
+
+            *to = !a.add ? v : ROWS == 1 ? before + v : __ldcg(to) + v;
+        }
+        buffer ^= 1;
+    }
+}
+
+template <int TYPE0, int TYPE1, int ROWS>
+__global__ __launch_bounds__(512, 1) void matvec_kernel(const __grid_constant__ matvec_args a)
+{
+    extern __shared__ __align__(16) unsigned char shared[];
+
+    pdl_launch();
+    if (TYPE0 == TYPE1 || (int)blockIdx.x < a.blocks[0])
+        matvec_run<TYPE0, ROWS>(a, a.segment[0], blockIdx.x, a.blocks[0], shared);
+    else
+        matvec_run<TYPE1, ROWS>(a, a.segment[1], blockIdx.x - a.blocks[0], a.blocks[1], shared);
+}
+
+#endif

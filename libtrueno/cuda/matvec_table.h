@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Which matrix-vector kernels exist: asked for by the types of one or two segments and the rows. */
+#ifndef CUDA_MATVEC_TABLE_H
+#define CUDA_MATVEC_TABLE_H
+
+struct matvec_args;
+typedef void (*matvec_fn)(const struct matvec_args);
+
+/* The kernel for one type (other == type) or two in one launch, for 1, up to 4 or up to 8 rows. */
+matvec_fn matvec_simple(int type, int other, int rows);
+matvec_fn matvec_k(int type, int other, int rows);
+
+#define MATVEC_ROW(t)                                   \
+    if (type == (t) && other == (t))                    \
+        return rows == 1   ? matvec_kernel<(t), (t), 1> \
+               : rows == 4 ? matvec_kernel<(t), (t), 4> \
+                           : matvec_kernel<(t), (t), 8>;
+
+/* Two types in one launch pay only where the launch is what costs: one row. */
+#define MATVEC_PAIR(t, o)                         \
+    if (type == (t) && other == (o) && rows == 1) \
+        return matvec_kernel<(t), (o), 1>;
+
+#endif

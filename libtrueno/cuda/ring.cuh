@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* A warp's own ring of pieces of weights in shared memory, filled ahead without passing through
+ * registers: bulk copies on compute capability 9.0 and up, 16-byte asynchronous copies from 8.0 on,
+ * plain copies before. Pieces are waited for in the order in which they were asked for. */
+#ifndef CUDA_RING_CUH
+#define CUDA_RING_CUH
+
+#include "device.cuh"
+
+enum { MOST_SLOTS = 8 };
+
+struct warp_ring {
+    uint8_t *slots;     /* [n][piece_bytes] */
+    uint32_t barriers;  /* shared address of n mbarriers */
+    int n, piece_bytes; /* at most; a multiple of 16 */
+    int at, phase;      /* next to wait for */
+    int next;           /* next to fill */
+
+    __device__ __forceinline__ void begin(uint8_t *memory, uint64_t *bars, int count, int bytes,
+                                          int lane)
+    {
+        slots = memory;
+        barriers = (uint32_t)__cvta_generic_to_shared(bars);
+        n = count;
+        piece_bytes = bytes;
+        at = phase = next = 0;
+#if __CUDA_ARCH__ >= 900
+        if (lane == 0) {
+            for (int i = 0; i < n; i++)
+                asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barriers + 8 * i)
+                             : "memory");
+            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        }
+        __syncwarp();
+#endif
+    }
+
+    /* Ask for the next piece, in up to two parts that lie one behind the other in the slot; a call
+     * with bytes 0 only keeps the count. All lanes call. */
+    __device__ __forceinline__ void ask(const uint8_t *from, int bytes, const uint8_t *second,
+                                        int more, int lane)
+    {
+        uint8_t *to = slots + next * piece_bytes;
+
+#if __CUDA_ARCH__ >= 900
+        if (lane == 0 && bytes > 0) {
+            const uint32_t bar = barriers + 8 * next,
+                           address = (uint32_t)__cvta_generic_to_shared(to);
+
+            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar),
+                         "r"(bytes + more)
+                         : "memory");
+            asm volatile(
+                "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], "
+                "%2, [%3];" ::"r"(address),
+                "l"(from), "r"(bytes), "r"(bar)
+                : "memory");
+            if (more > 0)
+                asm volatile(
+                    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
+                    "[%1], %2, [%3];" ::"r"(address + bytes),
+                    "l"(second), "r"(more), "r"(bar)
+                    : "memory");
+        }
+#else
+        for (int i = lane * 16; i < bytes + more; i += 32 * 16) {
+            const uint8_t *p = i < bytes ? from + i : second + (i - bytes);
+#if __CUDA_ARCH__ >= 800
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                             (uint32_t)__cvta_generic_to_shared(to + i)),
+                         "l"(p)
+                         : "memory");
+#else
+            *(uint4 *)(to + i) = *(const uint4 *)p;
+#endif
+        }
+#if __CUDA_ARCH__ >= 800
+        asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+#endif
+        next = next + 1 == n ? 0 : next + 1;
+    }
+
+    /* The oldest piece asked for; free it with done(). */
+    __device__ __forceinline__ const uint8_t *wait(void)
+    {
+#if __CUDA_ARCH__ >= 900
+        uint32_t ready = 0;
+
+        while (!ready)
+            asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+                         "selp.u32 %0, 1, 0, p;\n}"
+                         : "=r"(ready)
+                         : "r"(barriers + 8 * at), "r"(phase)
+                         : "memory");
+#elif __CUDA_ARCH__ >= 800
+        switch (n) { /* all but the n - 1 youngest */
+        case 1:
+            asm volatile("cp.async.wait_group 0;" ::: "memory");
+            break;
+        case 2:
+            asm volatile("cp.async.wait_group 1;" ::: "memory");
+            break;
+        case 3:
+            asm volatile("cp.async.wait_group 2;" ::: "memory");
+            break;
+        default:
+            asm volatile("cp.async.wait_group 3;" ::: "memory");
+            break;
+        }
+        __syncwarp();
+#else
+        __syncwarp();
+#endif
+        return slots + at * piece_bytes;
+    }
+
+    /* The piece has been read by this lane; the slot may be asked for again. */
+    __device__ __forceinline__ void done(void)
+    {
+        at++;
+        if (at == n) {
+            at = 0;
+            phase ^= 1;
+        }
+        __syncwarp();
+    }
+};
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps: the rows go to the device, the list of operations is run when somebody waits for it, and a
+ * list that comes again is captured as a graph. Everything that differs between two such steps
+ * (tokens, positions, pages) lies in device memory, so the graph is launched as it is. */
+#include "internal.h"
+
+/* Pinned memory for the rows of a step and the row numbers of its gathers. */
+static bool step_room(cuda_backend *be, size_t bytes)
+{
+    void *more;
+
+    if (bytes <= be->step_host_bytes)
+        return true;
+    bytes = (bytes + 65535) / 65536 * 65536;
+    if (cudaMallocHost(&more, bytes) != cudaSuccess) {
+        (void)cudaGetLastError();
+        if (be->failure.status == TRUENO_OK)
+            trueno_fail(&be->failure, TRUENO_NO_MEMORY, "no pinned memory for a step (%zu bytes)",
+                        bytes);
+        return false;
+    }
+    if (be->step_host != NULL)
+        memcpy(more, be->step_host, be->step_host_bytes);
+    (void)cudaFreeHost(be->step_host);
+    be->step_host = more;
+    be->step_host_bytes = bytes;
+    return true;
+}
+
+static size_t rows_bytes(const cuda_backend *be)
+{
+    return (size_t)be->key.n_rows * sizeof(row_info);
+}
+
+int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
+{
+    int32_t first = be->n_gathered;
+    size_t at = rows_bytes(be) + (size_t)first * sizeof *numbers;
+
+    if (be->uploaded) { /* the copy to the device may still read what is there */
+        cuda_note(be, cudaStreamSynchronize(be->stream), "waiting for the device");
+        be->uploaded = false;
+    }
+    if (!step_room(be, at + (size_t)n * sizeof *numbers))
+        return 0;
+    memcpy((uint8_t *)be->step_host + at, numbers, (size_t)n * sizeof *numbers);
+    be->n_gathered += n;
+    return first;
+}
+
+static void fill_rows(cuda_backend *be, const trueno_rows *rows)
+{
+    row_info *info = (row_info *)be->step_host;
+
+    for (int32_t s = 0; s < rows->n_spans; s++) {
+        const trueno_span *span = &rows->spans[s];
+
+        for (int32_t i = 0; i < span->n_rows; i++) {
+            row_info *row = &info[span->first_row + i];
+
+            row->pages = span->kv != NULL ? span->kv->pages : NULL;
+            row->token = rows->tokens[span->first_row + i];
+            row->position = span->first_pos + i;
+            row->alone = span->n_rows == 1;
+            row->pad = 0;
+        }
+    }
+}
+
+/* A session may stand in two spans. */
+static bool all_alone(const trueno_rows *rows)
+{
+    for (int32_t s = 0; s < rows->n_spans; s++) {
+        if (rows->spans[s].n_rows != 1)
+            return false;
+        for (int32_t k = 0; k < s; k++)
+            if (rows->spans[k].kv == rows->spans[s].kv)
+                return false;
+    }
+    return true;
+}
+
+trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, trueno_error *err)
+{
+    cuda_backend *be = cuda_of(table);
+    const trueno_kv *kv = rows->n_spans > 0 ? rows->spans[0].kv : NULL;
+
+    be->failure.status = TRUENO_OK;
+    memset(&be->key, 0, sizeof be->key);
+    be->key.n_rows = rows->n_rows;
+    be->key.alone = all_alone(rows);
+    if (kv != NULL) {
+        be->key.kv = kv->layer0;
+        be->key.layer_bytes = kv->layer_bytes;
+    }
+    be->n_gathered = 0;
+    be->uploaded = be->flushed = false;
+    if (!step_room(be, rows_bytes(be)))
+        return err != NULL ? (*err = be->failure).status : be->failure.status;
+    fill_rows(be, rows);
+    be->rows = rows;
+    return TRUENO_OK;
+}
+
+trueno_status cuda_step_end(trueno_backend *table, trueno_error *err)
+{
+    cuda_backend *be = cuda_of(table);
+
+    flush(be, NULL);
+    be->rows = NULL;
+    memset(&be->key, 0, sizeof be->key);
+    be->n_gathered = 0;
+    cuda_note(be, cudaStreamSynchronize(be->stream), "computing a step");
+    if (be->failure.status != TRUENO_OK && err != NULL)
+        *err = be->failure;
+    return be->failure.status;
+}
+
+static void graph_free(cuda_backend *be, graph_entry *g)
+{
+    if (g->exec != NULL)
+        (void)cudaGraphExecDestroy(g->exec);
+    trueno_release(be->allocator, g->ops, (size_t)g->n_ops * sizeof *g->ops);
+    memset(g, 0, sizeof *g);
+}
+
+void graphs_drop(cuda_backend *be)
+{
+    for (int i = 0; i < MAX_GRAPHS; i++)
+        graph_free(be, &be->graphs[i]);
+}
+
+static graph_entry *graph_find(cuda_backend *be, const void *kept)
+{
+    for (int i = 0; i < MAX_GRAPHS; i++) {
+        graph_entry *g = &be->graphs[i];
+
+        if (g->n_ops == be->n_ops && g->kept == kept &&
+            memcmp(&g->key, &be->key, sizeof g->key) == 0 &&
+            memcmp(g->ops, be->ops, (size_t)g->n_ops * sizeof *g->ops) == 0)
+            return g;
+    }
+    return NULL;
+}
+
+/* Remember this list, in place of the one unused for longest. */
+static void graph_remember(cuda_backend *be, const void *kept)
+{
+    graph_entry *oldest = &be->graphs[0];
+    size_t bytes = (size_t)be->n_ops * sizeof *be->ops;
+
+    for (int i = 1; i < MAX_GRAPHS; i++)
+        if (be->graphs[i].used < oldest->used)
+            oldest = &be->graphs[i];
+    graph_free(be, oldest);
+    oldest->ops = (operation *)trueno_allocate(be->allocator, bytes, 64);
+    if (oldest->ops == NULL)
+        return; /* it runs without a graph */
+    memcpy(oldest->ops, be->ops, bytes);
+    oldest->n_ops = be->n_ops;
+    oldest->key = be->key;
+    oldest->kept = kept;
+    oldest->used = ++be->graph_clock;
+}
+
+static void graph_capture(cuda_backend *be, graph_entry *g, const void *kept)
+{
+    cudaGraph_t graph = NULL;
+
+    if (cudaStreamBeginCapture(be->stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess)
+        return;
+    run_operations(be, be->ops, be->n_ops, kept);
+    if (cudaStreamEndCapture(be->stream, &graph) != cudaSuccess ||
+        cudaGraphInstantiate(&g->exec, graph, 0) != cudaSuccess) {
+        g->exec = NULL;
+        (void)cudaGetLastError();
+    }
+    if (graph != NULL)
+        (void)cudaGraphDestroy(graph);
+}
+
+static void upload_rows(cuda_backend *be)
+{
+    size_t bytes = rows_bytes(be) + (size_t)be->n_gathered * sizeof(int32_t);
+
+    /* Room for more than this step, so that gathers of later ones do not move it. */
+    be->key.rows = scratch_get(be, SCRATCH_STEP, (bytes + 65535) / 65536 * 65536);
+    if (bytes > 0 && be->key.rows != NULL && !be->uploaded)
+        cuda_note(be,
+                  cudaMemcpyAsync((void *)be->key.rows, be->step_host, bytes,
+                                  cudaMemcpyHostToDevice, be->stream),
+                  "uploading a step");
+    be->uploaded = true;
+}
+
+static bool is_watched(const cuda_backend *be)
+{
+    for (int i = 0; i < be->n_ops; i++)
+        if (be->ops[i].watch.log_sum_exp != NULL || be->ops[i].watch.mean_score != NULL)
+            return true;
+    return false;
+}
+
+void flush(cuda_backend *be, const void *kept)
+{
+    graph_entry *g = NULL;
+    bool whole =
+        be->rows != NULL && !be->flushed && be->key.n_rows <= MAX_GRAPH_ROWS && be->key.alone;
+
+    if (be->n_ops == 0)
+        return;
+    upload_rows(be);
+    if (be->scratch_moves != be->graph_moves) {
+        graphs_drop(be);
+        be->graph_moves = be->scratch_moves;
+    }
+    whole = whole && be->failure.status == TRUENO_OK && !is_watched(be);
+    if (whole && (g = graph_find(be, kept)) == NULL)
+        graph_remember(be, kept);
+    if (g != NULL) {
+        g->used = ++be->graph_clock;
+        if (g->exec == NULL)
+            graph_capture(be, g, kept);
+    }
+    if (be->failure.status != TRUENO_OK)
+        ; /* the step has failed: its values are not defined */
+    else if (g != NULL && g->exec != NULL)
+        cuda_note(be, cudaGraphLaunch(g->exec, be->stream), "launching a graph");
+    else
+        run_operations(be, be->ops, be->n_ops, kept);
+    cuda_note(be, cudaGetLastError(), "launching kernels");
+    be->n_ops = 0;
+    be->flushed = true;
+}
