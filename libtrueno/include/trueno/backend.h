@@ -177,7 +177,11 @@ struct trueno_backend {
                                 trueno_error *err);
     size_t (*kv_bytes)(const trueno_kv *kv); /**< committed bytes */
 
-    /** Begin and end a step. `rows` must stay valid between. step_end() waits and reports failures.
+    /**
+     * Begin and end a step. `rows` must stay valid between. step_end() waits and reports failures.
+     * A backend may compute neighbouring operations in one go: an array that a later operation of
+     * the step reads holds its value for the host only if read() asks for it first after it was
+     * written, before any other read().
      */
     trueno_status (*step_begin)(trueno_backend *be, const trueno_rows *rows, trueno_error *err);
     trueno_status (*step_end)(trueno_backend *be, trueno_error *err);
