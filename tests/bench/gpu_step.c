@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Speed of whole steps on a backend with random weights of real shapes: decode at several depths,
+ * prompts, batches. gpu_step MODEL MIX [BACKEND] prints one line a figure: median of the runs,
+ * smallest and largest. Everything that a token needs is in the time, the transfer of its number
+ * included.
+ */
+#include "../kernels/step_model.h"
+
+static const model_shape SHAPES[] = {
+    {"0.5B", 896, 4864, 14, 2, 64, 24, 151936, true},
+    {"1.5B", 1536, 8960, 12, 2, 128, 28, 151936, true},
+    {"7B", 3584, 18944, 28, 4, 128, 28, 152064, true},
+    {"32B", 5120, 27648, 40, 8, 128, 64, 152064, true},
+};
+static const type_mix MIXES[] = {
+    {"Q4_K_M", TRUENO_Q4_K, TRUENO_Q4_K, TRUENO_Q4_K, TRUENO_Q6_K, TRUENO_Q6_K, TRUENO_Q6_K},
+    {"Q5_0", TRUENO_Q5_0, TRUENO_Q5_0, TRUENO_Q4_K, TRUENO_Q8_0, TRUENO_Q6_K, TRUENO_Q8_0},
+    {"Q8_0", TRUENO_Q8_0, TRUENO_Q8_0, TRUENO_Q8_0, TRUENO_Q8_0, TRUENO_Q8_0, TRUENO_Q8_0},
+    {"F16", TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16},
+    {"Q4_0", TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q4_0},
+    {"Q3_K", TRUENO_Q3_K, TRUENO_Q3_K, TRUENO_Q3_K, TRUENO_Q5_K, TRUENO_Q5_K, TRUENO_Q6_K},
+};
+
+enum { RUNS = 7, TOKENS = 32, MOST_SESSIONS = 64, CHUNK = 2048 };
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* tokens: of one run. */
+static void print_figure(const step_model *m, const char *mix, const char *what, double *t, int n,
+                         double tokens)
+{
+    qsort(t, (size_t)n, sizeof *t, by_size);
+    printf("%s %s %-28s %9.1f tok/s  [%.1f .. %.1f]  %.1f us a token, n=%d\n", m->s.name, mix, what,
+           tokens / t[n / 2], tokens / t[n - 1], tokens / t[0], 1e6 * t[n / 2] / tokens, n);
+    (void)fflush(stdout);
+}
+
+/* One row of each session; the largest logits are the next tokens. */
+static void decode_step(step_model *m, trueno_kv **kv, int n, int position, int32_t *tokens)
+{
+    trueno_span spans[MOST_SESSIONS];
+    trueno_rows rows = {n, n, tokens, spans};
+    int32_t results[MOST_SESSIONS], ids[MOST_SESSIONS];
+    trueno_error err = {0};
+
+    for (int k = 0; k < n; k++) {
+        spans[k] = (trueno_span){kv[k], k, 1, position};
+        results[k] = k;
+    }
+    model_step(m, &rows, results, n, false);
+    if (m->be->argmax(m->be, m->logits, n, m->s.vocab, ids, &err) < 0 ||
+        m->be->step_end(m->be, &err) < 0)
+        model_die(&err);
+    memcpy(tokens, ids, (size_t)n * sizeof *tokens);
+}
+
+/* Rows [at, at + n) of a prompt; the last one's logits. */
+static void prompt_step(step_model *m, trueno_kv *kv, int at, int n)
+{
+    static int32_t tokens[CHUNK];
+    trueno_span span = {kv, 0, n, at};
+    trueno_rows rows = {n, 1, tokens, &span};
+    int32_t last = n - 1, id;
+    trueno_error err = {0};
+
+    for (int i = 0; i < n; i++)
+        tokens[i] = test_int(0, m->s.vocab - 1);
+    model_step(m, &rows, &last, 1, false);
+    if (m->be->argmax(m->be, m->logits, 1, m->s.vocab, &id, &err) < 0 ||
+        m->be->step_end(m->be, &err) < 0)
+        model_die(&err);
+}
+
+static void time_decode(step_model *m, const char *mix, int n, int depth, const char *what)
+{
+    trueno_kv *kv[MOST_SESSIONS];
+    int32_t tokens[MOST_SESSIONS] = {0};
+    double t[RUNS];
+
+    for (int k = 0; k < n; k++) {
+        kv[k] = model_session(m, depth + TOKENS * (RUNS + 1), TRUENO_KV_F16);
+        for (int at = 0; at < depth; at += CHUNK)
+            prompt_step(m, kv[k], at, depth - at < CHUNK ? depth - at : CHUNK);
+    }
+    for (int run = -1; run < RUNS; run++) {
+        double begin = seconds();
+
+        for (int i = 0; i < TOKENS; i++)
+            decode_step(m, kv, n, depth + (run + 1) * TOKENS + i, tokens);
+        if (run >= 0)
+            t[run] = seconds() - begin;
+    }
+    print_figure(m, mix, what, t, RUNS, (double)TOKENS * n);
+    for (int k = 0; k < n; k++)
+        m->be->kv_free(m->be, kv[k]);
+}
+
+static void time_prompt(step_model *m, const char *mix, int n)
+{
+    trueno_kv *kv = model_session(m, n, TRUENO_KV_F16);
+    double t[RUNS];
+    char what[64];
+
+    for (int run = -2; run < RUNS; run++) {
+        double begin = seconds();
+
+        for (int at = 0; at < n; at += CHUNK)
+            prompt_step(m, kv, at, n - at < CHUNK ? n - at : CHUNK);
+        if (run >= 0)
+            t[run] = seconds() - begin;
+    }
+    (void)snprintf(what, sizeof what, "prompt of %d", n);
+    print_figure(m, mix, what, t, RUNS, n);
+    m->be->kv_free(m->be, kv);
+}
+
+static void print_memory(const step_model *m, const char *mix)
+{
+    trueno_memory_use use;
+
+    m->be->memory_use(m->be, &use);
+    printf("%s %s weights of a token %.1f MB; memory: weights %.1f MB, kv %.1f MB, activations "
+           "%.1f MB\n",
+           m->s.name, mix, (double)m->bytes / 1e6, (double)use.weights / 1e6, (double)use.kv / 1e6,
+           (double)use.activations / 1e6);
+}
+
+/* d: decode, l: long contexts, p: prompts, b: batches. */
+static void measure(step_model *m, const char *mix, const char *parts)
+{
+    if (strchr(parts, 'd') != NULL) {
+        time_decode(m, mix, 1, 0, "decode, empty context");
+        time_decode(m, mix, 1, 1024, "decode at 1,024");
+    }
+    if (strchr(parts, 'p') != NULL) {
+        time_prompt(m, mix, 512);
+        time_prompt(m, mix, 2048);
+    }
+    if (strchr(parts, 'l') != NULL) {
+        time_decode(m, mix, 1, 4096, "decode at 4,096");
+        time_decode(m, mix, 1, 32000, "decode at 32,000");
+    }
+    if (strchr(parts, 'b') != NULL) {
+        static const int SIZES[] = {2, 4, 8, 16, 32, 64};
+        char what[64];
+
+        for (int i = 0; i < 6; i++) {
+            (void)snprintf(what, sizeof what, "%d sessions at 1,024", SIZES[i]);
+            time_decode(m, mix, SIZES[i], 1024, what);
+        }
+    }
+    print_memory(m, mix);
+}
+
+int main(int argc, char **argv)
+{
+    const char *parts = argc > 3 ? argv[3] : "dplb", *name = argc > 4 ? argv[4] : "cuda";
+    trueno_backend *be;
+    trueno_error err = {0};
+    step_model m;
+
+    test_seed_init();
+    if (argc < 3) {
+        printf("usage: %s MODEL MIX [PARTS [BACKEND]]\n", argv[0]);
+        return 2;
+    }
+    if (trueno_backend_open(&be, name, NULL, &err) < 0) {
+        printf("%s\n", err.message);
+        return 77;
+    }
+    printf("%s: %s\n", name, be->device);
+    for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++)
+        for (size_t k = 0; k < sizeof MIXES / sizeof MIXES[0]; k++)
+            if (strcmp(SHAPES[i].name, argv[1]) == 0 && strcmp(MIXES[k].name, argv[2]) == 0) {
+                double begin = seconds();
+
+                model_make(&m, be, &SHAPES[i], &MIXES[k]);
+                printf("%s %s made in %.2f s\n", argv[1], argv[2], seconds() - begin);
+                model_rows(&m, CHUNK, MOST_SESSIONS);
+                measure(&m, argv[2], parts);
+                model_free(&m);
+            }
+    be->close(be);
+    return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole steps of a small model on the CUDA backend: logits against the reference backend over 64
+ * positions, for prompts in chunks, single rows and batches; kernels shared by neighbouring
+ * operations against the operations apart; a replayed graph against the first run, bit for bit.
+ */
+#include "cuda_sides.h"
+#include "step_model.h"
+
+static const model_shape SMALL = {"small", 512, 1024, 8, 2, 64, 3, 1000, true};
+static const type_mix MIXES[] = {
+    {"Q4_K_M", TRUENO_Q4_K, TRUENO_Q4_K, TRUENO_Q4_K, TRUENO_Q6_K, TRUENO_Q6_K, TRUENO_Q6_K},
+    {"Q5_0", TRUENO_Q5_0, TRUENO_Q5_0, TRUENO_Q4_K, TRUENO_Q8_0, TRUENO_Q6_K, TRUENO_Q8_0},
+    {"F16", TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16, TRUENO_F16},
+    {"BF16", TRUENO_BF16, TRUENO_BF16, TRUENO_BF16, TRUENO_BF16, TRUENO_BF16, TRUENO_BF16},
+    {"Q4_0", TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q4_0, TRUENO_Q8_0, TRUENO_Q8_0, TRUENO_F32},
+};
+
+enum { POSITIONS = 64, BATCH = 12 };
+
+/* Logits of all positions of tokens[0 .. n), `chunk` rows a step. */
+static float *run(step_model *m, const int32_t *tokens, int n, int chunk, bool apart)
+{
+    size_t vocab = (size_t)m->s.vocab;
+    float *logits = malloc((size_t)n * vocab * sizeof *logits);
+    trueno_kv *kv = model_session(m, 256, TRUENO_KV_F16);
+    trueno_error err = {0};
+
+    for (int at = 0; at < n; at += chunk) {
+        int32_t count = n - at < chunk ? n - at : chunk, results[POSITIONS];
+        trueno_span span = {kv, 0, count, at};
+        trueno_rows rows = {count, 1, tokens + at, &span};
+
+        for (int i = 0; i < count; i++)
+            results[i] = i;
+        model_step(m, &rows, results, count, apart);
+        if (m->be->read(m->be, logits + (size_t)at * vocab, m->logits,
+                        (size_t)count * vocab * sizeof *logits, &err) < 0 ||
+            m->be->step_end(m->be, &err) < 0)
+            model_die(&err);
+    }
+    m->be->kv_free(m->be, kv);
+    return logits;
+}
+
+/* Logits of the last tokens of BATCH sessions that are fed together, a row of each in a step. */
+static float *run_batch(step_model *m, const int32_t *tokens, int n)
+{
+    size_t vocab = (size_t)m->s.vocab;
+    float *logits = malloc(BATCH * vocab * sizeof *logits);
+    trueno_kv *kv[BATCH];
+    int32_t results[BATCH], step[BATCH];
+    trueno_error err = {0};
+
+    for (int k = 0; k < BATCH; k++) {
+        kv[k] = model_session(m, 256, TRUENO_KV_F16);
+        results[k] = k;
+    }
+    for (int at = 0; at < n; at++) {
+        trueno_span spans[BATCH];
+        trueno_rows rows = {BATCH, BATCH, step, spans};
+
+        for (int k = 0; k < BATCH; k++) {
+            spans[k] = (trueno_span){kv[k], k, 1, at};
+            step[k] = tokens[(at + 5 * k) % POSITIONS];
+        }
+        model_step(m, &rows, results, BATCH, false);
+        if (m->be->read(m->be, logits, m->logits, BATCH * vocab * sizeof *logits, &err) < 0 ||
+            m->be->step_end(m->be, &err) < 0)
+            model_die(&err);
+    }
+    for (int k = 0; k < BATCH; k++)
+        m->be->kv_free(m->be, kv[k]);
+    return logits;
+}
+
+static void check_logits(const char *mix, const char *kind, const float *got, const float *want,
+                         size_t n, double bound)
+{
+    char what[96];
+
+    (void)snprintf(what, sizeof what, "%s, %s", mix, kind);
+    report(what, compare(got, want, n).relative, bound);
+}
+
+static void check_mix(const type_mix *mix)
+{
+    step_model model[N_SIDES];
+    uint64_t seed = test_bits();
+    int32_t tokens[POSITIONS];
+    size_t vocab = (size_t)SMALL.vocab, all = POSITIONS * vocab;
+    float *want, *first, *other;
+
+    for (int side = 0; side < N_SIDES; side++) {
+        test_seed = seed; /* the same weights */
+        model_make(&model[side], sides[side], &SMALL, mix);
+        model_rows(&model[side], POSITIONS, POSITIONS);
+    }
+    for (int i = 0; i < POSITIONS; i++)
+        tokens[i] = test_int(0, SMALL.vocab - 1);
+    want = run(&model[REFERENCE], tokens, POSITIONS, POSITIONS, false);
+    first = run(&model[CUDA], tokens, POSITIONS, 1, false);
+    check_logits(mix->name, "row by row", first, want, all, 2e-3);
+    other = run(&model[CUDA], tokens, POSITIONS, 1, false);
+    report("a graph gives the bits of the first run",
+           memcmp(first, other, all * sizeof *first) != 0, 0);
+    free(other);
+    other = run(&model[CUDA], tokens, POSITIONS, 1, true);
+    check_logits(mix->name, "operations apart", other, want, all, 2e-3);
+    free(other);
+    other = run(&model[CUDA], tokens, POSITIONS, POSITIONS, false);
+    check_logits(mix->name, "one chunk", other, want, all, 2e-3);
+    free(other);
+    other = run(&model[CUDA], tokens, POSITIONS, 7, false);
+    check_logits(mix->name, "chunks of 7", other, want, all, 2e-3);
+    free(other), free(want);
+    want = run_batch(&model[REFERENCE], tokens, 20);
+    other = run_batch(&model[CUDA], tokens, 20);
+    check_logits(mix->name, "a batch of sessions", other, want, BATCH * vocab, 2e-3);
+    free(other), free(want), free(first);
+    model_free(&model[0]);
+    model_free(&model[1]);
+}
+
+int main(void)
+{
+    test_seed_init();
+    open_sides();
+    for (size_t i = 0; i < sizeof MIXES / sizeof MIXES[0]; i++)
+        check_mix(&MIXES[i]);
+    return close_sides();
+}
