@@ -7,7 +7,28 @@
 
 static const architecture ARCHITECTURES[] = {
     {.name = "qwen2", .activation = TRUENO_SILU, .gated = true},
+    {.name = "qwen3", .activation = TRUENO_SILU, .gated = true},
     {.name = "llama", .activation = TRUENO_SILU, .gated = true, .window = WINDOW_ALL},
+    {.name = "phi3", .activation = TRUENO_SILU, .gated = true, .window = WINDOW_ALL},
+    {.name = "gemma", .activation = TRUENO_GELU_TANH, .gated = true, .scaled_embedding = true},
+    {.name = "gemma2",
+     .activation = TRUENO_GELU_TANH,
+     .gated = true,
+     .scaled_embedding = true,
+     .window = WINDOW_ALTERNATE,
+     .window_pattern = 2},
+    {.name = "gemma3",
+     .activation = TRUENO_GELU_TANH,
+     .gated = true,
+     .scaled_embedding = true,
+     .local_rope = true,
+     .window = WINDOW_ALTERNATE,
+     .window_pattern = 6},
+    {.name = "starcoder2",
+     .norm = TRUENO_NORM_LAYER,
+     .activation = TRUENO_GELU_TANH,
+     .window = WINDOW_ALL},
+    {.name = "qwen3moe", .activation = TRUENO_SILU, .gated = true, .experts = true},
 };
 
 enum { N_ARCHITECTURES = sizeof ARCHITECTURES / sizeof ARCHITECTURES[0] };

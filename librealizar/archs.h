@@ -21,8 +21,7 @@ typedef struct architecture {
     bool gated;               /* down(act(gate x) * up x), else down(act(up x)) */
     bool scaled_embedding;    /* times sqrt(hidden_size) */
     bool local_rope;          /* sliding layers turn by rope_local_theta, unscaled */
-    bool experts;             /* the feed-forward part is a mixture */
-    bool renormalize_experts; /* default of the config's flag */
+    bool experts;          /* the feed-forward part is a mixture */
     window_rule window;
     int window_pattern;
 } architecture;

@@ -208,12 +208,54 @@ static trueno_status bind_gate_up(binder *b, layer_weights *w)
     return finish(b, TRUENO_USE_MATMUL, &w->gate_up, &w->ffn_bytes);
 }
 
+/* Expert `index` of a stacked tensor [n_experts, rows, cols] as the next part. */
+static trueno_status take_expert(binder *b, apr_role role, int32_t index)
+{
+    int32_t n = b->e->config->n_experts;
+    trueno_status status = take(b, role);
+    trueno_tensor *part;
+
+    if (status < 0)
+        return status;
+    part = &b->part[b->n_parts - 1];
+    *part = trueno_tensor_rows(part, part->rows / n * index, part->rows / n);
+    return TRUENO_OK;
+}
+
+static trueno_status bind_experts(binder *b, layer_weights *w)
+{
+    const apr_config *c = b->e->config;
+    uint64_t all = 0;
+    trueno_status status = bind_one(b, APR_FFN_ROUTER, &w->router, &w->ffn_bytes);
+
+    w->expert_gate_up =
+        trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof *w->expert_gate_up);
+    w->expert_down = trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof *w->expert_down);
+    if (w->expert_gate_up == NULL || w->expert_down == NULL)
+        return trueno_fail(b->err, TRUENO_NO_MEMORY, "no memory for %d experts", c->n_experts);
+    for (int32_t i = 0; i < c->n_experts && status == TRUENO_OK; i++) {
+        if ((status = take_expert(b, APR_FFN_GATE_EXPERTS, i)) < 0 ||
+            (status = take_expert(b, APR_FFN_UP_EXPERTS, i)) < 0 ||
+            (status = finish(b, TRUENO_USE_MATMUL, &w->expert_gate_up[i], &(uint64_t){0})) < 0 ||
+            (status = take_expert(b, APR_FFN_DOWN_EXPERTS, i)) < 0)
+            return status;
+        status = finish(b, TRUENO_USE_MATMUL, &w->expert_down[i], &(uint64_t){0});
+    }
+    for (apr_role role = APR_FFN_GATE_EXPERTS; role <= APR_FFN_DOWN_EXPERTS; role++)
+        all += find(b, role) != NULL ? find(b, role)->bytes : 0;
+    w->ffn_bytes += all / (uint64_t)c->n_experts * (uint64_t)c->n_experts_used;
+    return status;
+}
+
 static trueno_status bind_feed_forward(binder *b, layer_weights *w)
 {
-    trueno_status status;
+    trueno_status status = bind_norm(b, APR_FFN_NORM, APR_FFN_NORM_BIAS, true, &w->ffn_norm);
 
-    if ((status = bind_norm(b, APR_FFN_NORM, APR_FFN_NORM_BIAS, true, &w->ffn_norm)) < 0 ||
-        (status = bind_gate_up(b, w)) < 0 ||
+    if (status < 0)
+        return status;
+    if (b->e->arch->experts)
+        return bind_experts(b, w);
+    if ((status = bind_gate_up(b, w)) < 0 ||
         (status = bind_one(b, APR_FFN_DOWN, &w->down, &w->ffn_bytes)) < 0 ||
         (status = bind_vector(b, APR_FFN_DOWN_BIAS, 0.0f, &w->down_bias)) < 0)
         return status;
@@ -278,9 +320,15 @@ static void free_norm(realizar_engine *e, const trueno_norm *norm)
     free_vector(e, norm->bias);
 }
 
+static void unbind_experts(realizar_engine *e, trueno_weight **list)
+{
+    for (int32_t i = 0; list != NULL && i < e->config->n_experts; i++)
+        e->backend->weight_free(e->backend, list[i]);
+}
+
 static void unbind_layer(realizar_engine *e, layer_weights *w)
 {
-    trueno_weight *weights[] = {w->qkv, w->attn_out, w->gate_up, w->down};
+    trueno_weight *weights[] = {w->qkv, w->attn_out, w->gate_up, w->down, w->router};
     const float *vectors[] = {w->qkv_bias,  w->attn_out_bias,    w->up_bias,
                               w->down_bias, w->attention.q_norm, w->attention.k_norm};
     const trueno_norm *norms[] = {&w->attn_norm, &w->attn_post_norm, &w->ffn_norm,
@@ -292,6 +340,8 @@ static void unbind_layer(realizar_engine *e, layer_weights *w)
         free_vector(e, vectors[i]);
     for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++)
         free_norm(e, norms[i]);
+    unbind_experts(e, w->expert_gate_up);
+    unbind_experts(e, w->expert_down);
 }
 
 void unbind_weights(realizar_engine *e)

@@ -58,6 +58,10 @@ static trueno_status check_config(realizar_engine *e, trueno_error *err)
         return trueno_fail(err, TRUENO_UNSUPPORTED,
                            "%d query heads do not share %d key heads evenly", c->n_heads,
                            c->n_kv_heads);
+    if (e->arch->experts &&
+        (c->n_experts <= 0 || c->n_experts_used <= 0 || c->n_experts_used > c->n_experts))
+        return trueno_fail(err, TRUENO_UNSUPPORTED, "%d of %d experts are to be used",
+                           c->n_experts_used, c->n_experts);
     return TRUENO_OK;
 }
 

@@ -78,15 +78,13 @@ static void attention_block(pass *p, const layer_weights *w, int32_t layer)
               APR_ATTN_POST_NORM, a->h);
 }
 
-static void feed_forward_block(pass *p, const layer_weights *w, int32_t layer)
+/* ff = act(gate h) * up h, or act(up h). */
+static void dense_inner(pass *p, const layer_weights *w, int32_t layer)
 {
     activations *a = p->a;
     int32_t width = p->config->intermediate_size;
     trueno_activation act = p->e->arch->activation;
 
-    normalize(p, layer, APR_FFN_NORM, &w->ffn_norm, a->x, a->h);
-
-    stage_begin(&p->w, REALIZAR_STAGE_FFN, layer, APR_FFN_DOWN);
     product_input(&p->w, layer, APR_FFN_GATE_UP, a->h, p->config->hidden_size);
     p->be->matmul(p->be, w->gate_up, w->up_bias, a->h, p->n, false, a->gate_up);
     if (p->e->arch->gated)
@@ -94,7 +92,37 @@ static void feed_forward_block(pass *p, const layer_weights *w, int32_t layer)
     else
         p->be->activate(p->be, act, a->gate_up, p->n, width, a->ff);
     product_input(&p->w, layer, APR_FFN_DOWN, a->ff, width);
-    add_block(p, w->down, w->down_bias, a->ff, &w->ffn_post_norm, layer, APR_FFN_POST_NORM, a->h);
+}
+
+/* x += the chosen experts' mixture of h; the router's scores pass through the gate_up array. */
+static void mixture(pass *p, const layer_weights *w, int32_t layer)
+{
+    const apr_config *c = p->config;
+    activations *a = p->a;
+
+    product_input(&p->w, layer, APR_FFN_ROUTER, a->h, c->hidden_size);
+    p->be->matmul(p->be, w->router, NULL, a->h, p->n, false, a->gate_up);
+    p->be->experts(p->be, (const trueno_weight *const *)w->expert_gate_up,
+                   (const trueno_weight *const *)w->expert_down, a->gate_up, c->n_experts,
+                   c->n_experts_used, c->expert_renormalize, p->e->arch->activation, a->h, p->n,
+                   a->ff);
+    p->be->add(p->be, a->ff, p->n, c->hidden_size, a->x);
+}
+
+static void feed_forward_block(pass *p, const layer_weights *w, int32_t layer)
+{
+    activations *a = p->a;
+
+    normalize(p, layer, APR_FFN_NORM, &w->ffn_norm, a->x, a->h);
+
+    stage_begin(&p->w, REALIZAR_STAGE_FFN, layer, APR_FFN_DOWN);
+    if (w->router != NULL) {
+        mixture(p, w, layer);
+    } else {
+        dense_inner(p, w, layer);
+        add_block(p, w->down, w->down_bias, a->ff, &w->ffn_post_norm, layer, APR_FFN_POST_NORM,
+                  a->h);
+    }
     stage_end(&p->w, REALIZAR_STAGE_FFN, layer, APR_FFN_DOWN, a->x, p->config->hidden_size,
               w->ffn_bytes);
 }
