@@ -12,6 +12,8 @@ const command_row COMMANDS[] = {
      tokenize_command},
     {"detokenize", "MODEL ID...", "give the bytes of tokens back", GROUP_FILE, 1, -1,
      detokenize_command},
+    {"render", "MODEL|TEMPLATE.jinja", "show the prompt that a chat template makes",
+     GROUP_RENDER | GROUP_TEMPLATE | GROUP_FILE, 1, 1, render_command},
     {"inspect", "MODEL", "show a model's metadata", GROUP_INSPECT | GROUP_FILE, 1, 1,
      inspect_command},
     {"tensors", "MODEL", "list a model's tensors", GROUP_TENSORS | GROUP_FILE, 1, 1,

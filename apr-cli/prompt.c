@@ -1,8 +1,101 @@
 /* SPDX-License-Identifier: MIT */
-/* From the user's text to token ids. */
+/* From the user's text to token ids: conversation, chat template, tokenizer. */
 #include "commands.h"
+#include "template.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+trueno_status template_source(const cli_arguments *a, const apr_model *model, char **source,
+                              const char **name, trueno_error *err)
+{
+    const char *wanted = a->o.chat_template, *text = NULL;
+    text_buffer file = {0};
+
+    *source = NULL;
+    *name = "chat template";
+    if (wanted != NULL && (text = realizar_template_preset(wanted)) == NULL) {
+        trueno_status status = read_text_file(wanted, &file, err);
+
+        *source = file.data;
+        *name = wanted;
+        if (status == TRUENO_NOT_FOUND)
+            return trueno_fail(err, TRUENO_NOT_FOUND,
+                               "--chat-template: '%s' is neither a preset nor a file", wanted);
+        return status;
+    }
+    if (wanted == NULL)
+        text = model != NULL ? apr_model_chat_template(model) : NULL;
+    if (text == NULL)
+        return TRUENO_OK;
+    *source = strdup(text);
+    return *source != NULL ? TRUENO_OK : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
+}
+
+/* The token's text, NUL-terminated in an allocated string, or NULL. */
+static char *token_text(const apr_vocab *vocab, int32_t id)
+{
+    if (vocab == NULL || id < 0 || id >= vocab->n_tokens)
+        return NULL;
+    return strndup(vocab->tokens[id].data, vocab->tokens[id].length);
+}
+
+trueno_status render_prompt(const char *source, const char *name, const apr_vocab *vocab,
+                            const char *messages, const char *tools, bool generation_prompt,
+                            realizar_prompt *out, trueno_error *err)
+{
+    realizar_chat_input input;
+    realizar_template *compiled;
+    char *tokens[4] = {0};
+    trueno_status status =
+        realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
+
+    if (status < 0)
+        return status;
+    realizar_chat_input_init(&input, sizeof input);
+    input.messages = messages;
+    input.messages_bytes = strlen(messages);
+    input.tools = tools;
+    input.tools_bytes = tools != NULL ? strlen(tools) : 0;
+    input.add_generation_prompt = generation_prompt;
+    input.now = (int64_t)time(NULL);
+    if (vocab != NULL) {
+        input.bos_token = tokens[0] = token_text(vocab, vocab->bos);
+        input.eos_token = tokens[1] = token_text(vocab, vocab->eos);
+        input.unk_token = tokens[2] = token_text(vocab, vocab->unk);
+        input.pad_token = tokens[3] = token_text(vocab, vocab->pad);
+    }
+    status = realizar_template_render(compiled, &input, out, err);
+    for (int i = 0; i < 4; i++)
+        free(tokens[i]);
+    realizar_template_free(compiled);
+    return status;
+}
+
+/* The user's text never becomes a special token, the template's does. */
+static trueno_status encode_spans(const realizar_tokenizer *tokenizer,
+                                  const realizar_prompt *prompt, prompt_ids *out, trueno_error *err)
+{
+    size_t bound = realizar_tokenizer_encode_bound(tokenizer, prompt->bytes), n_user = 0;
+    realizar_text_span *user = calloc(prompt->n_spans + 1, sizeof *user);
+    trueno_status status;
+
+    out->ids = malloc(bound * sizeof *out->ids);
+    if (out->ids == NULL || user == NULL) {
+        free(user);
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tokens", bound);
+    }
+    for (size_t i = 0; i < prompt->n_spans; i++)
+        if (prompt->spans[i].from_user)
+            user[n_user++] = (realizar_text_span){prompt->spans[i].begin, prompt->spans[i].end};
+    status =
+        realizar_tokenizer_encode_spans(tokenizer, prompt->text, prompt->bytes, user, n_user,
+                                        REALIZAR_ENCODE_SPECIAL, out->ids, bound, &out->count, err);
+    free(user);
+    return status;
+}
 
 static trueno_status encode_raw(const realizar_tokenizer *tokenizer, const text_buffer *text,
                                 prompt_ids *out, trueno_error *err)
@@ -17,18 +110,65 @@ static trueno_status encode_raw(const realizar_tokenizer *tokenizer, const text_
                                      &out->count, err);
 }
 
+static char *conversation(const cli_arguments *a, const text_buffer *user)
+{
+    json_t *messages = json_array();
+    char *text;
+
+    if (a->o.system != NULL)
+        (void)json_array_append_new(messages,
+                                    json_pack("{s:s, s:o}", "role", "system", "content",
+                                              json_text(a->o.system, strlen(a->o.system))));
+    (void)json_array_append_new(messages, json_pack("{s:s, s:o}", "role", "user", "content",
+                                                    json_text(user->data, user->bytes)));
+    text = json_dumps(messages, JSON_COMPACT);
+    json_decref(messages);
+    return text;
+}
+
+static trueno_status encode_chat(const cli_arguments *a, const realizar_engine *engine,
+                                 const char *source, const char *name, const text_buffer *user,
+                                 prompt_ids *out, trueno_error *err)
+{
+    const realizar_tokenizer *tokenizer = realizar_engine_tokenizer(engine);
+    realizar_prompt prompt = {0};
+    char *messages = conversation(a, user);
+    trueno_status status;
+
+    if (messages == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for the conversation");
+    status = render_prompt(source, name, realizar_tokenizer_vocab(tokenizer), messages, NULL, true,
+                           &prompt, err);
+    free(messages);
+    if (status == TRUENO_OK)
+        status = encode_spans(tokenizer, &prompt, out, err);
+    realizar_prompt_free(&prompt);
+    return status;
+}
+
 trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
                           const text_buffer *user, prompt_ids *out, trueno_error *err)
 {
-    trueno_status status;
+    char *source = NULL;
+    const char *name;
+    trueno_status status = TRUENO_OK;
 
-    if (a->o.chat ||
-        (!a->o.no_chat && apr_model_chat_template(realizar_engine_model(engine)) != NULL))
-        return trueno_fail(err, TRUENO_UNSUPPORTED,
-                           "chat templates cannot be rendered by this build; "
-                           "use --no-chat");
-    status = encode_raw(realizar_engine_tokenizer(engine), user, out, err);
+    if (a->o.chat && a->o.no_chat)
+        return trueno_fail(err, TRUENO_USAGE, "--chat and --no-chat contradict each other");
+    if (a->o.no_chat && (a->o.system != NULL || a->o.chat_template != NULL))
+        return trueno_fail(err, TRUENO_USAGE, "--no-chat takes no --system and no --chat-template");
+    if (!a->o.no_chat)
+        status = template_source(a, realizar_engine_model(engine), &source, &name, err);
+    if (status == TRUENO_OK && source == NULL && (a->o.chat || a->o.system != NULL))
+        status = trueno_fail(err, TRUENO_USAGE,
+                             "the model has no chat template; give one with "
+                             "--chat-template NAME|FILE");
+    if (status == TRUENO_OK && source != NULL)
+        status = encode_chat(a, engine, source, name, user, out, err);
+    else if (status == TRUENO_OK)
+        status = encode_raw(realizar_engine_tokenizer(engine), user, out, err);
     if (status == TRUENO_OK && out->count == 0)
         status = trueno_fail(err, TRUENO_USAGE, "the prompt is empty");
+    free(source);
     return status;
 }
