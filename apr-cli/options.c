@@ -176,28 +176,29 @@ trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *
     return TRUENO_OK;
 }
 
+/* Edits from a to b: letters added, removed, changed, or two neighbours swapped. */
 static int edit_distance(const char *a, const char *b)
 {
+    enum { LONGEST = 40 };
     size_t n = strlen(a), m = strlen(b);
-    int row[64];
+    int d[LONGEST + 1][LONGEST + 1];
 
-    if (n >= 64 || m >= 64)
-        return 64;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
+    if (n > LONGEST || m > LONGEST)
+        return LONGEST;
+    for (size_t i = 0; i <= n; i++)
+        for (size_t j = 0; j <= m; j++) {
+            int best = i == 0 ? (int)j : j == 0 ? (int)i : d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
 
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int up = row[j], change = diagonal + (a[i - 1] != b[j - 1]);
-            int best = up + 1 < row[j - 1] + 1 ? up + 1 : row[j - 1] + 1;
-
-            row[j] = change < best ? change : best;
-            diagonal = up;
+            if (i > 0 && d[i - 1][j] + 1 < best)
+                best = d[i - 1][j] + 1;
+            if (j > 0 && d[i][j - 1] + 1 < best)
+                best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
         }
-    }
-    return row[m];
+    return d[n][m];
 }
 
 const char *nearest_word(const char *word, const char *const *names)
