@@ -208,24 +208,25 @@ static trueno_status bind_gate_up(binder *b, layer_weights *w)
     return finish(b, TRUENO_USE_MATMUL, &w->gate_up, &w->ffn_bytes);
 }
 
-/* Expert `index` of a stacked tensor [n_experts, rows, cols] as the next part. */
+/* Expert `index`'s matrix as the next part. */
 static trueno_status take_expert(binder *b, apr_role role, int32_t index)
 {
-    int32_t n = b->e->config->n_experts;
-    trueno_status status = take(b, role);
-    trueno_tensor *part;
+    trueno_tensor *part = &b->part[b->n_parts];
 
-    if (status < 0)
-        return status;
-    part = &b->part[b->n_parts - 1];
-    *part = trueno_tensor_rows(part, part->rows / n * index, part->rows / n);
+    if (!apr_model_expert(b->e->model, role, b->layer, index, part))
+        return missing(b, role);
+    if (part->row_bytes == 0)
+        return trueno_fail(b->err, TRUENO_UNSUPPORTED,
+                           "layer %d: experts of a type without a kernel", b->layer);
+    b->bytes += trueno_tensor_bytes(part);
+    b->n_parts++;
     return TRUENO_OK;
 }
 
 static trueno_status bind_experts(binder *b, layer_weights *w)
 {
     const apr_config *c = b->e->config;
-    uint64_t all = 0;
+    uint64_t all = 0; /* bytes of every expert; a row reads n_experts_used of them */
     trueno_status status = bind_one(b, APR_FFN_ROUTER, &w->router, &w->ffn_bytes);
 
     w->expert_gate_up =
@@ -236,13 +237,11 @@ static trueno_status bind_experts(binder *b, layer_weights *w)
     for (int32_t i = 0; i < c->n_experts && status == TRUENO_OK; i++) {
         if ((status = take_expert(b, APR_FFN_GATE_EXPERTS, i)) < 0 ||
             (status = take_expert(b, APR_FFN_UP_EXPERTS, i)) < 0 ||
-            (status = finish(b, TRUENO_USE_MATMUL, &w->expert_gate_up[i], &(uint64_t){0})) < 0 ||
+            (status = finish(b, TRUENO_USE_MATMUL, &w->expert_gate_up[i], &all)) < 0 ||
             (status = take_expert(b, APR_FFN_DOWN_EXPERTS, i)) < 0)
             return status;
-        status = finish(b, TRUENO_USE_MATMUL, &w->expert_down[i], &(uint64_t){0});
+        status = finish(b, TRUENO_USE_MATMUL, &w->expert_down[i], &all);
     }
-    for (apr_role role = APR_FFN_GATE_EXPERTS; role <= APR_FFN_DOWN_EXPERTS; role++)
-        all += find(b, role) != NULL ? find(b, role)->bytes : 0;
     w->ffn_bytes += all / (uint64_t)c->n_experts * (uint64_t)c->n_experts_used;
     return status;
 }
