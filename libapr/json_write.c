@@ -124,11 +124,11 @@ void apr_json_uint(apr_json *j, uint64_t value)
 /* A number's text must say that it is no integer: what reads 1 back as an integer would lose it. */
 static void raw_number(apr_json *j, const char *text)
 {
-    size_t length = strlen(text);
+    char whole[48];
+    int length =
+        snprintf(whole, sizeof whole, "%s%s", text, strpbrk(text, ".e") != NULL ? "" : ".0");
 
-    apr_json_raw(j, text, length);
-    if (strpbrk(text, ".e") == NULL)
-        apr_json_raw(j, ".0", 2);
+    apr_json_raw(j, whole, (size_t)length);
 }
 
 void apr_json_float(apr_json *j, float value)

@@ -33,7 +33,7 @@ def longrope(pairs):
 
 # name: (config class, changes, GGUF architecture)
 MODELS = {
-    "qwen2": ("Qwen2Config", dict(num_attention_heads=7, num_key_value_heads=1, hidden_size=448, intermediate_size=64), "qwen2"),
+    "qwen2": ("Qwen2Config", dict(num_attention_heads=7, num_key_value_heads=1, hidden_size=112, intermediate_size=64), "qwen2"),
     "qwen2-tied": ("Qwen2Config", dict(tie_word_embeddings=True, rope_theta=1e6), "qwen2"),
     "qwen2-yarn": ("Qwen2Config", dict(rope_scaling=YARN), "qwen2"),
     "qwen3": ("Qwen3Config", dict(head_dim=128, num_attention_heads=4, num_key_value_heads=1), "qwen3"),
@@ -44,11 +44,11 @@ MODELS = {
     "phi3": ("Phi3Config", dict(partial_rotary_factor=0.5, head_dim=None, hidden_size=128, sliding_window=None), "phi3"),
     "phi3-long": ("Phi3Config", dict(hidden_size=256, sliding_window=80, original_max_position_embeddings=64,
                                      rope_scaling=longrope(32)), "phi3"),
-    "gemma": ("GemmaConfig", dict(head_dim=256, num_attention_heads=2, num_key_value_heads=1,
+    "gemma": ("GemmaConfig", dict(tie_word_embeddings=True, head_dim=256, num_attention_heads=2, num_key_value_heads=1,
                                   hidden_activation="gelu_pytorch_tanh"), "gemma"),
-    "gemma2": ("Gemma2Config", dict(head_dim=64, num_hidden_layers=4, sliding_window=40, query_pre_attn_scalar=48,
+    "gemma2": ("Gemma2Config", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=4, sliding_window=40, query_pre_attn_scalar=48,
                                     attn_logit_softcapping=20.0, final_logit_softcapping=15.0), "gemma2"),
-    "gemma3": ("Gemma3TextConfig", dict(head_dim=64, num_hidden_layers=7, sliding_window=40, query_pre_attn_scalar=64,
+    "gemma3": ("Gemma3TextConfig", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=7, sliding_window=40, query_pre_attn_scalar=64,
                                         hidden_size=64), "gemma3"),
     "starcoder2": ("Starcoder2Config", dict(sliding_window=60), "starcoder2"),
     "qwen3moe": ("Qwen3MoeConfig", dict(num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=32,
