@@ -40,7 +40,7 @@ static trueno_status read_class(apr_model *m, const json_t *config, trueno_error
         name = m->architecture->name;
     apr_copy_line(c->architecture, sizeof c->architecture,
                   (apr_text){name, (uint32_t)strlen(name)});
-    c->norm_weight_offset = m->architecture->norm_plus_one ? 1.0f : 0.0f;
+    c->norm_weight_offset = m->architecture != NULL && m->architecture->norm_plus_one ? 1.0f : 0.0f;
     return TRUENO_OK;
 }
 

@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load_file
 
 PROMPT = 200
-BASE = dict(vocab_size=96, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+BASE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, pad_token_id=0,
             initializer_range=0.2, tie_word_embeddings=False)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
@@ -42,14 +42,13 @@ MODELS = {
     "llama-linear": ("LlamaConfig", dict(rope_scaling=LINEAR, head_dim=80), "llama"),
     "mistral": ("MistralConfig", dict(sliding_window=50, head_dim=96), "llama"),
     "phi3": ("Phi3Config", dict(partial_rotary_factor=0.5, head_dim=None, hidden_size=128, sliding_window=None), "phi3"),
-    "phi3-long": ("Phi3Config", dict(hidden_size=256, sliding_window=80, original_max_position_embeddings=64,
-                                     rope_scaling=longrope(32)), "phi3"),
+    "phi3-long": ("Phi3Config", dict(hidden_size=128, sliding_window=80, original_max_position_embeddings=64,
+                                     rope_scaling=longrope(16)), "phi3"),
     "gemma": ("GemmaConfig", dict(tie_word_embeddings=True, head_dim=256, num_attention_heads=2, num_key_value_heads=1,
                                   hidden_activation="gelu_pytorch_tanh"), "gemma"),
-    "gemma2": ("Gemma2Config", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=4, sliding_window=40, query_pre_attn_scalar=48,
+    "gemma2": ("Gemma2Config", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=4, sliding_window=40, query_pre_attn_scalar=64,
                                     attn_logit_softcapping=20.0, final_logit_softcapping=15.0), "gemma2"),
-    "gemma3": ("Gemma3TextConfig", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=7, sliding_window=40, query_pre_attn_scalar=64,
-                                        hidden_size=64), "gemma3"),
+    "gemma3": ("Gemma3TextConfig", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=7, sliding_window=40, query_pre_attn_scalar=64), "gemma3"),
     "starcoder2": ("Starcoder2Config", dict(sliding_window=60), "starcoder2"),
     "qwen3moe": ("Qwen3MoeConfig", dict(num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=32,
                                         norm_topk_prob=True), "qwen3moe"),
