@@ -6,7 +6,16 @@
 
 #include "../kv_store.h"
 
-double reference_dot(const float *a, const float *b, int64_t n)
+/*
+ * The same eight sums at every width, so that the result does not depend on the processor; only
+ * this loop is worth it. Resolvers of such clones run before a sanitizer is ready.
+ */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+double
+reference_dot(const float *a, const float *b, int64_t n)
 {
     double sum[8] = {0};
     int64_t i = 0;
