@@ -3,6 +3,7 @@
 #include "reference.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "../kv_store.h"
 
@@ -12,17 +13,25 @@
  */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-__attribute__((target_clones("avx512f", "avx2", "default")))
+#define EVERY_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define EVERY_WIDTH
 #endif
-double
-reference_dot(const float *a, const float *b, int64_t n)
+
+EVERY_WIDTH double reference_dot(const float *a, const float *b, int64_t n)
 {
-    double sum[8] = {0};
+    typedef float float8 __attribute__((vector_size(32)));
+    typedef double double8 __attribute__((vector_size(64)));
+    double8 sum = {0};
     int64_t i = 0;
 
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            sum[j] += (double)a[i + j] * (double)b[i + j];
+    for (; i + 8 <= n; i += 8) {
+        float8 x, y;
+
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        sum += __builtin_convertvector(x, double8) * __builtin_convertvector(y, double8);
+    }
     for (; i < n; i++)
         sum[i % 8] += (double)a[i] * (double)b[i];
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
