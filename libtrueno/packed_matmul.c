@@ -142,23 +142,31 @@ static void round_tokens(void *context, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* y of rows [row, row + n) of token t from 16 sums. */
-static void store(const product *p, int64_t t, int64_t row, int64_t n, const float *sums)
+/*
+ * Token t of groups [begin, end) from their sums, `stride` floats apart, so that lines beside each
+ * other in y are written one after another. Rows that end inside a group go through a copy.
+ */
+static void store_groups(const product *p, const packed_segment *s, int64_t t, int64_t begin,
+                         int64_t end, const float *products, const float *minima, int64_t stride)
 {
-    float *y = p->y + t * p->w->rows + row;
+    int64_t row = s->first_row + begin * GROUP_ROWS, whole = s->source.rows / GROUP_ROWS - begin;
+    float *y = p->y + t * p->w->rows + row, tail[GROUP_ROWS];
+    const float *bias = p->bias == NULL ? NULL : p->bias + row;
+    const matmul_kernels *k = &p->work->kernels;
 
-    for (int64_t r = 0; r < n; r++) {
-        float v = p->bias == NULL ? sums[r] : sums[r] + p->bias[row + r];
+    if (whole > end - begin)
+        whole = end - begin;
+    k->finish(products, minima, stride, whole, bias, p->add, y);
+    if (whole == end - begin)
+        return;
+    products += whole * stride;
+    k->finish(products, minima == NULL ? NULL : minima + whole * stride, stride, 1, NULL, false,
+              tail);
+    for (int64_t r = 0, i = whole * GROUP_ROWS; r < s->source.rows % GROUP_ROWS; r++, i++) {
+        float v = bias == NULL ? tail[r] : tail[r] + bias[i];
 
-        y[r] = p->add ? v + y[r] : v;
+        y[i] = p->add ? v + y[i] : v;
     }
-}
-
-static int64_t rows_of_group(const packed_segment *s, int64_t group)
-{
-    int64_t left = s->source.rows - group * GROUP_ROWS;
-
-    return left < GROUP_ROWS ? left : GROUP_ROWS;
 }
 
 /* Packed units of a group: where they lie, or rearranged now. */
@@ -185,9 +193,7 @@ static void multiply_one(const product *p, const packed_segment *s, int64_t begi
         int64_t n = end - g < run ? end - g : run;
 
         one(units_of(p, s, g, 0, s->n_units, thread), s->group_bytes, n, &p->act, sums);
-        for (int64_t i = 0; i < n; i++)
-            store(p, 0, s->first_row + (g + i) * GROUP_ROWS, rows_of_group(s, g + i),
-                  sums + i * GROUP_ROWS);
+        store_groups(p, s, 0, g, g + n, sums, NULL, GROUP_ROWS);
     }
 }
 
@@ -215,19 +221,6 @@ static void multiply_chunk(const product *p, const packed_segment *s, int64_t gr
         k->minima(s->f, stripe, first * steps, n * steps, &p->act, acc + plane_floats(p));
 }
 
-/* All tokens of a finished group. */
-static void store_group(const product *p, const packed_segment *s, int64_t group, float *acc)
-{
-    int64_t plane = plane_floats(p), n = p->act.n_tokens * GROUP_ROWS;
-
-    if (s->f->minimum)
-        for (int64_t i = 0; i < n; i++)
-            acc[i] += acc[plane + i];
-    for (int64_t t = 0; t < p->act.n_tokens; t++)
-        store(p, t, s->first_row + group * GROUP_ROWS, rows_of_group(s, group),
-              acc + t * GROUP_ROWS);
-}
-
 /* Many tokens, groups [begin, end) of a segment: unpack a chunk once, multiply every token by it.
  */
 static void multiply_many(const product *p, const packed_segment *s, int64_t begin, int64_t end,
@@ -235,18 +228,16 @@ static void multiply_many(const product *p, const packed_segment *s, int64_t beg
 {
     int64_t chunk = (s->f->sub == 0 ? CHUNK_FLOAT : CHUNK) / s->f->unit;
     int64_t plane = plane_floats(p);
+    float *acc = p->work->threads[thread].acc;
 
     for (int64_t first = 0; first < s->n_units; first += chunk) {
         int64_t n = s->n_units - first < chunk ? s->n_units - first : chunk;
 
-        for (int64_t g = begin; g < end; g++) {
-            float *acc = p->work->threads[thread].acc + 2 * (g - begin) * plane;
-
-            multiply_chunk(p, s, g, first, n, acc, thread);
-            if (first + n == s->n_units)
-                store_group(p, s, g, acc);
-        }
+        for (int64_t g = begin; g < end; g++)
+            multiply_chunk(p, s, g, first, n, acc + 2 * (g - begin) * plane, thread);
     }
+    for (int64_t t = 0; t < p->act.n_tokens; t++, acc += GROUP_ROWS)
+        store_groups(p, s, t, begin, end, acc, s->f->minimum ? acc + plane : NULL, 2 * plane);
 }
 
 /* Groups [begin, end), counted over all segments. */

@@ -224,6 +224,19 @@ static void tile_float_c(const float *stripe, int64_t first, int64_t n, const ac
     }
 }
 
+static void finish_c(const float *products, const float *minima, int64_t stride, int64_t n_groups,
+                     const float *bias, bool add, float *y)
+{
+    for (int64_t i = 0; i < n_groups * GROUP_ROWS; i++) {
+        int64_t at = i / GROUP_ROWS * stride + i % GROUP_ROWS;
+        float v = minima == NULL ? products[at] : products[at] + minima[at];
+
+        if (bias != NULL)
+            v += bias[i];
+        y[i] = add ? v + y[i] : v;
+    }
+}
+
 void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
 {
     *k = (matmul_kernels){.quantize = quantize_c,
@@ -231,7 +244,8 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
                           .pack = pack_c,
                           .tile = tile_c,
                           .minima = minima_c,
-                          .tile_float = tile_float_c};
+                          .tile_float = tile_float_c,
+                          .finish = finish_c};
     matmul_init_unpack_c(k);
 #if defined(__x86_64__)
     if (flags & TRUENO_CPU_AVX2)

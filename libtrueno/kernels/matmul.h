@@ -57,6 +57,12 @@ typedef struct matmul_kernels {
     /** The same for float types: columns [first, first + n). */
     void (*tile_float)(const float *stripe, int64_t first, int64_t n, const activations *a,
                        float *acc);
+    /**
+     * y = products (+ minima) (+ bias) (+ y) of one token and n_groups whole groups, whose sums lie
+     * `stride` floats apart; minima and bias may be NULL.
+     */
+    void (*finish)(const float *products, const float *minima, int64_t stride, int64_t n_groups,
+                   const float *bias, bool add, float *y);
     struct {
         unpack_fn unpack;
         one_fn one;

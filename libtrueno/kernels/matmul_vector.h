@@ -394,6 +394,23 @@ static void tile_float(const float *stripe, int64_t first, int64_t n, const acti
         }
 }
 
+static void finish(const float *products, const float *minima, int64_t stride, int64_t n_groups,
+                   const float *bias, bool add, float *y)
+{
+    for (int64_t g = 0; g < n_groups; g++)
+        for (int64_t i = 0; i < GROUP_ROWS; i += V_LANES) {
+            vf v = v_load(products + g * stride + i);
+
+            if (minima != NULL)
+                v += v_load(minima + g * stride + i);
+            if (bias != NULL)
+                v += v_load(bias + g * GROUP_ROWS + i);
+            if (add)
+                v += v_load(y + g * GROUP_ROWS + i);
+            v_store(y + g * GROUP_ROWS + i, v);
+        }
+}
+
 static void quantize_zero(const activations *a, int64_t at, int64_t w, int64_t t)
 {
     memset(a->q + (at * w + t) * BLOCK_WEIGHTS, 0, BLOCK_WEIGHTS);
@@ -462,6 +479,7 @@ static void set_kernels(matmul_kernels *k)
     k->quantize = quantize;
     k->tile = tile;
     k->minima = minima;
+    k->finish = finish;
     k->tile_float = tile_float;
     SET_TYPE(k, F32, f32);
     SET_TYPE(k, F16, f16);
