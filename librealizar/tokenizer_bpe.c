@@ -20,23 +20,107 @@ typedef struct pair {
     int32_t id;
 } pair;
 
+/* ---- what was seen before ------------------------------------------------------------------ */
+
+/* Answers already found for two neighbours of a SentencePiece vocabulary, by their ids. */
+typedef struct known_pair {
+    int32_t left, right; /* both 0: free; that pair is not kept */
+    pair joined;
+} known_pair;
+
+enum { KNOWN_PAIRS = 1 << 13 };
+
+typedef struct cached_word {
+    uint64_t head;    /* the first 8 bytes, zeros behind a shorter word */
+    const char *text; /* an earlier place of the same word; NULL: free */
+    size_t ids;       /* where its ids begin in the output */
+    uint16_t bytes, count;
+    int32_t first; /* the first of the ids */
+} cached_word;
+
+struct word_cache {
+    uint32_t mask;
+    size_t bytes; /* of the allocation */
+    cached_word words[];
+    /* behind them, for SentencePiece vocabularies: KNOWN_PAIRS known_pair */
+};
+
+static inline known_pair *known_pairs(word_cache *cache)
+{
+    return (known_pair *)(void *)(cache->words + cache->mask + 1);
+}
+
+enum {
+    CACHE_TEXT_MIN = 1024,
+    CACHE_WORD_MAX = 255,
+    CACHE_SLOTS_MIN = 1 << 8,
+    CACHE_SLOTS_MAX = 1 << 15
+};
+
+word_cache *bpe_cache_new(const realizar_tokenizer *t, size_t text_bytes)
+{
+    size_t slots = CACHE_SLOTS_MIN, bytes;
+    word_cache *cache;
+
+    if (text_bytes < CACHE_TEXT_MIN)
+        return NULL;
+    while (slots < CACHE_SLOTS_MAX && slots < text_bytes / 16)
+        slots *= 2;
+    bytes = sizeof *cache + slots * sizeof(cached_word) +
+            (t->by_score ? KNOWN_PAIRS * sizeof(known_pair) : 0);
+    cache = trueno_allocate_zero(t->allocator, bytes);
+    if (cache) {
+        cache->mask = (uint32_t)slots - 1;
+        cache->bytes = bytes;
+    }
+    return cache;
+}
+
+void bpe_cache_free(const realizar_tokenizer *t, word_cache *cache)
+{
+    if (cache)
+        trueno_release(t->allocator, cache, cache->bytes);
+}
+
+/* ---- pairs and symbols ---------------------------------------------------------------------- */
+
+/* Two pieces whose text is a token. Control, unknown and byte tokens are never made from text. */
+static pair find_scored(const realizar_tokenizer *t, const char *text, size_t bytes)
+{
+    const int32_t id = bytes > t->longest_token ? -1 : tokenizer_find_text(t, text, bytes);
+
+    if (id >= 0 && (t->kinds[id] == APR_TOKEN_NORMAL || t->kinds[id] == APR_TOKEN_USER_DEFINED))
+        return (pair){.rank = t->rank[id], .id = id};
+    return (pair){.rank = NO_RANK, .id = -1};
+}
+
+static pair scored_pair(const encoder *e, const char *word, const symbol *left, const symbol *right)
+{
+    const char *text = word + left->begin;
+    const size_t bytes = right->end - left->begin;
+    known_pair *known;
+
+    if (!e->cache || left->id < 0 || right->id < 0 || (left->id | right->id) == 0)
+        return find_scored(e->t, text, bytes);
+    known = known_pairs(e->cache) + (((uint32_t)left->id * UINT32_C(0x9e3779b1) ^
+                                      (uint32_t)right->id * UINT32_C(0x85ebca77)) >>
+                                     19);
+    if (known->left != left->id || known->right != right->id)
+        *known = (known_pair){
+            .left = left->id, .right = right->id, .joined = find_scored(e->t, text, bytes)};
+    return known->joined;
+}
+
 /* What two neighbours become. */
-static inline pair pair_of(const realizar_tokenizer *t, const char *word, const symbol *left,
+static inline pair pair_of(const encoder *e, const char *word, const symbol *left,
                            const symbol *right)
 {
-    if (t->by_score) {
-        const size_t bytes = right->end - left->begin;
-        const int32_t id =
-            bytes > t->longest_token ? -1 : tokenizer_find_text(t, word + left->begin, bytes);
-        /* control, unknown and byte tokens are never made from text */
-        if (id >= 0 && (t->kinds[id] == APR_TOKEN_NORMAL || t->kinds[id] == APR_TOKEN_USER_DEFINED))
-            return (pair){.rank = t->rank[id], .id = id};
-    } else if (left->id >= 0 && right->id >= 0) {
-        const merge_slot *slot = tokenizer_find_merge(t, left->id, right->id);
-        if (slot)
-            return (pair){.rank = slot->rank, .id = slot->id};
-    }
-    return (pair){.rank = NO_RANK, .id = -1};
+    const merge_slot *slot;
+
+    if (e->t->by_score)
+        return scored_pair(e, word, left, right);
+    slot = left->id < 0 || right->id < 0 ? NULL : tokenizer_find_merge(e->t, left->id, right->id);
+    return slot ? (pair){.rank = slot->rank, .id = slot->id} : (pair){.rank = NO_RANK, .id = -1};
 }
 
 /* The first symbols: bytes, or characters. Returns how many; `out` has room for `bytes`. */
@@ -108,7 +192,7 @@ static trueno_status merge_short(encoder *e, const char *word, size_t bytes)
     trueno_status st = TRUENO_OK;
 
     for (size_t i = 0; i + 1 < n; i++)
-        pairs[i] = pair_of(t, word, &symbols[i], &symbols[i + 1]);
+        pairs[i] = pair_of(e, word, &symbols[i], &symbols[i + 1]);
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
@@ -122,9 +206,9 @@ static trueno_status merge_short(encoder *e, const char *word, size_t bytes)
         memmove(symbols + best + 1, symbols + best + 2, (n - best - 1) * sizeof *symbols);
         memmove(pairs + best, pairs + best + 1, (n - best - 1) * sizeof *pairs);
         if (best + 1 < n)
-            pairs[best] = pair_of(t, word, &symbols[best], &symbols[best + 1]);
+            pairs[best] = pair_of(e, word, &symbols[best], &symbols[best + 1]);
         if (best > 0)
-            pairs[best - 1] = pair_of(t, word, &symbols[best - 1], &symbols[best]);
+            pairs[best - 1] = pair_of(e, word, &symbols[best - 1], &symbols[best]);
     }
     for (size_t i = 0; i < n && st == TRUENO_OK; i++)
         st = put_symbol(e, word, &symbols[i], &was_unknown);
@@ -173,18 +257,18 @@ static void push(long_word *w, uint64_t value)
 }
 
 /* Looks at the pair that begins at `at` again and queues it. */
-static void renew(const realizar_tokenizer *t, const char *word, long_word *w, uint32_t at)
+static void renew(const encoder *e, const char *word, long_word *w, uint32_t at)
 {
     if (w->next[at] == NOBODY) {
         w->pairs[at].rank = NO_RANK;
         return;
     }
-    w->pairs[at] = pair_of(t, word, &w->symbols[at], &w->symbols[w->next[at]]);
+    w->pairs[at] = pair_of(e, word, &w->symbols[at], &w->symbols[w->next[at]]);
     if (w->pairs[at].rank != NO_RANK)
         push(w, (uint64_t)w->pairs[at].rank << 32 | at);
 }
 
-static void merge_all(const realizar_tokenizer *t, const char *word, long_word *w)
+static void merge_all(const encoder *e, const char *word, long_word *w)
 {
     while (w->n_heap > 0) {
         const uint64_t top = w->heap[0];
@@ -204,9 +288,9 @@ static void merge_all(const realizar_tokenizer *t, const char *word, long_word *
         w->next[at] = w->next[gone];
         if (w->next[at] != NOBODY)
             w->previous[w->next[at]] = at;
-        renew(t, word, w, at);
+        renew(e, word, w, at);
         if (w->previous[at] != NOBODY)
-            renew(t, word, w, w->previous[at]);
+            renew(e, word, w, w->previous[at]);
     }
 }
 
@@ -236,14 +320,14 @@ static trueno_status merge_long(encoder *e, const char *word, size_t bytes)
     for (size_t i = 0; i < n; i++) {
         w.previous[i] = i > 0 ? (uint32_t)i - 1 : NOBODY;
         w.next[i] = i + 1 < n ? (uint32_t)i + 1 : NOBODY;
-        w.pairs[i] = i + 1 < n ? pair_of(t, word, &w.symbols[i], &w.symbols[i + 1])
+        w.pairs[i] = i + 1 < n ? pair_of(e, word, &w.symbols[i], &w.symbols[i + 1])
                                : (pair){.rank = NO_RANK, .id = -1};
         if (w.pairs[i].rank != NO_RANK)
             w.heap[w.n_heap++] = (uint64_t)w.pairs[i].rank << 32 | i;
     }
     for (size_t i = w.n_heap / 2; i-- > 0;)
         sift_down(w.heap, w.n_heap, i);
-    merge_all(t, word, &w);
+    merge_all(e, word, &w);
     for (uint32_t i = n > 0 ? 0 : NOBODY; i != NOBODY && st == TRUENO_OK; i = w.next[i])
         st = put_symbol(e, word, &w.symbols[i], &was_unknown);
     trueno_release(t->allocator, memory, bytes * each);
@@ -265,52 +349,8 @@ static trueno_status merge_word(encoder *e, const char *word, size_t bytes)
     return bytes <= SHORT_WORD ? merge_short(e, word, bytes) : merge_long(e, word, bytes);
 }
 
-/* ---- words seen before --------------------------------------------------------------------- */
-
-typedef struct cached_word {
-    uint64_t head;    /* the first 8 bytes, zeros behind a shorter word */
-    const char *text; /* an earlier place of the same word; NULL: free */
-    size_t ids;       /* where its ids begin in the output */
-    uint16_t bytes, count;
-    int32_t first; /* the first of the ids */
-} cached_word;
-
-struct word_cache {
-    uint32_t mask;
-    size_t bytes; /* of the allocation */
-    cached_word words[];
-};
-
-enum {
-    CACHE_TEXT_MIN = 1024,
-    CACHE_WORD_MAX = 64,
-    CACHE_SLOTS_MIN = 1 << 8,
-    CACHE_SLOTS_MAX = 1 << 15
-};
-
-word_cache *bpe_cache_new(const realizar_tokenizer *t, size_t text_bytes)
-{
-    size_t slots = CACHE_SLOTS_MIN, bytes;
-    word_cache *cache;
-
-    if (text_bytes < CACHE_TEXT_MIN)
-        return NULL;
-    while (slots < CACHE_SLOTS_MAX && slots < text_bytes / 16)
-        slots *= 2;
-    bytes = sizeof *cache + slots * sizeof(cached_word);
-    cache = trueno_allocate_zero(t->allocator, bytes);
-    if (cache) {
-        cache->mask = (uint32_t)slots - 1;
-        cache->bytes = bytes;
-    }
-    return cache;
-}
-
-void bpe_cache_free(const realizar_tokenizer *t, word_cache *cache)
-{
-    if (cache)
-        trueno_release(t->allocator, cache, cache->bytes);
-}
+/* ---- words ------------------------------------------------------------------------------------
+ */
 
 /* The word's first 8 bytes, with zeros behind a shorter one. */
 static inline uint64_t head_of(const char *word, size_t bytes)

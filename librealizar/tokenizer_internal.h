@@ -76,7 +76,7 @@ typedef enum pipeline_kind {
     PIPELINE_SPLIT,
     PIPELINE_SPACE_PREFIX, /* ByteLevel's add_prefix_space */
     PIPELINE_METASPACE,    /* replace spaces, prefix; splitting is a step of its own */
-    PIPELINE_MARK_SPLIT    /* before every U+2581 that follows another character */
+    PIPELINE_CUT           /* wherever no token can cross */
 } pipeline_kind;
 
 typedef struct pipeline_step {
@@ -117,6 +117,8 @@ struct realizar_tokenizer {
     bool ignore_merges; /* a word that is a token is that token */
     bool whole_lines;   /* the same for words of line ends alone */
     bool has_all_bytes; /* every byte has a token */
+    uint8_t *joined;    /* of PIPELINE_CUT: a bit for each two bytes side by side in a token */
+    bool crosses_marks; /* some token has U+2581 behind another character */
     int32_t byte_ids[256];
     int32_t unknown; /* id for what has no token, or -1 */
     const char *pieces;

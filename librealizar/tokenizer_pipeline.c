@@ -286,23 +286,37 @@ static trueno_status space_prefix(encoder *e, int index, const char *p, const ch
     return run_steps(e, index + 1, p, p + bytes);
 }
 
-/* Before every mark that follows another character: no token crosses such a place. */
-static trueno_status mark_split(encoder *e, int index, const char *p, const char *end)
+static inline bool is_mark(const char *p)
+{
+    return memcmp(p, "\xe2\x96\x81", 3) == 0;
+}
+
+/* True when no token that merging can make goes on from the character before `p` to that at `p`. */
+static inline bool is_cut(const realizar_tokenizer *t, const char *begin, const char *p,
+                          const char *end)
+{
+    const unsigned before = (unsigned char)p[-1], after = (unsigned char)*p;
+
+    if ((after & 0xc0) == 0x80)
+        return false; /* inside a character */
+    if (!(t->joined[before << 5 | after >> 3] >> (after & 7) & 1))
+        return true;
+    return !t->crosses_marks && after == 0xe2 && end - p >= 3 && is_mark(p) &&
+           !(p - begin >= 3 && is_mark(p - 3));
+}
+
+/* Cuts at all places that no token crosses: words for vocabularies that have none. */
+static trueno_status cut_words(encoder *e, int index, const char *p, const char *end)
 {
     const char *from = p;
     trueno_status st;
 
-    while (p < end) {
-        const char *mark = memmem(p, (size_t)(end - p), "\xe2\x96\x81", 3);
-        if (!mark)
-            break;
-        if (mark > p) {
-            if ((st = run_steps(e, index + 1, from, mark)) < 0)
-                return st;
-            from = mark;
-        }
-        for (p = mark; end - p >= 3 && memcmp(p, "\xe2\x96\x81", 3) == 0;)
-            p += 3;
+    for (const char *q = p + 1; q < end; q++) {
+        if (!is_cut(e->t, p, q, end))
+            continue;
+        if ((st = run_steps(e, index + 1, from, q)) < 0)
+            return st;
+        from = q;
     }
     return run_steps(e, index + 1, from, end);
 }
@@ -319,8 +333,8 @@ static trueno_status run_steps(encoder *e, int index, const char *p, const char 
         return metaspace(e, index, p, end);
     case PIPELINE_SPACE_PREFIX:
         return space_prefix(e, index, p, end);
-    case PIPELINE_MARK_SPLIT:
-        return mark_split(e, index, p, end);
+    case PIPELINE_CUT:
+        return cut_words(e, index, p, end);
     default:
         return step->behavior == APR_SPLIT_ISOLATED ? split_isolated(e, index, p, end)
                                                     : split(e, index, p, end);

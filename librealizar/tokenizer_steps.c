@@ -202,20 +202,38 @@ static trueno_status add_sentencepiece(builder *b)
     return st;
 }
 
-/* True when some token that merging can make has a mark behind another character. */
-static bool crosses_marks(const realizar_tokenizer *t)
+/* Notes which bytes stand side by side in tokens that merging can make. */
+static void note_joined(realizar_tokenizer *t, apr_text text)
 {
-    for (int32_t id = 0; id < t->vocab->n_tokens; id++) {
-        const apr_text text = t->vocab->tokens[id];
-        const char *p = text.data, *end = p + text.length;
-        if (tokenizer_added_flags(t, id) & APR_ADDED)
-            continue;
-        while (end - p >= 3 && memcmp(p, space_mark, 3) == 0)
-            p += 3;
-        if (memmem(p, (size_t)(end - p), space_mark, 3))
-            return true;
+    const char *p = text.data, *end = p + text.length;
+
+    for (const char *q = p; q + 1 < end; q++) {
+        const unsigned before = (unsigned char)q[0], after = (unsigned char)q[1];
+        t->joined[before << 5 | after >> 3] |= (uint8_t)(1u << (after & 7));
     }
-    return false;
+    while (end - p >= 3 && memcmp(p, space_mark, 3) == 0)
+        p += 3;
+    if (memmem(p, (size_t)(end - p), space_mark, 3))
+        t->crosses_marks = true;
+}
+
+/*
+ * SentencePiece vocabularies have no words: a whole text is one, and merging takes n log n. Where
+ * no token crosses from one character to the next the text can be cut without changing the result.
+ */
+static trueno_status add_cuts(builder *b)
+{
+    realizar_tokenizer *t = b->t;
+
+    if (t->vocab->byte_level || t->ignore_merges || (t->vocab->fuse_unknown && !t->has_all_bytes))
+        return TRUENO_OK;
+    t->joined = trueno_arena_alloc(&t->arena, 256 * 256 / 8);
+    if (!t->joined)
+        return trueno_fail(b->err, TRUENO_NO_MEMORY, "tokenizer: out of memory");
+    for (int32_t id = 0; id < t->vocab->n_tokens; id++)
+        if (!(tokenizer_added_flags(t, id) & APR_ADDED_SPECIAL))
+            note_joined(t, t->vocab->tokens[id]);
+    return add_step(b, (pipeline_step){.kind = PIPELINE_CUT});
 }
 
 trueno_status pipeline_build(realizar_tokenizer *t, trueno_error *err)
@@ -228,9 +246,8 @@ trueno_status pipeline_build(realizar_tokenizer *t, trueno_error *err)
         st = add_text_steps(&b);
     else
         st = t->by_score ? add_sentencepiece(&b) : add_named(&b);
-    /* SentencePiece vocabularies have no words: cutting where no token crosses makes some */
-    if (st == TRUENO_OK && !t->vocab->byte_level && !t->ignore_merges && !crosses_marks(t))
-        st = add_step(&b, (pipeline_step){.kind = PIPELINE_MARK_SPLIT});
+    if (st == TRUENO_OK)
+        st = add_cuts(&b);
     t->pipeline.growth = 1;
     for (int i = 0; i < t->pipeline.n_steps; i++) {
         const pipeline_step *step = &t->pipeline.steps[i];

@@ -18,6 +18,10 @@ static const struct kind_row {
     {"gemma4", APR_VOCAB_BPE, false, true, false, true},
 };
 
+/* Pre-tokenisers of models that begin with BOS though the file may not say so. */
+static const char *const PRES_WITH_BOS[] = {"falcon3", "lfm2",       "llama-bpe", "llama-v3",
+                                            "llama3",  "minerva-7b", "pixtral",   "tekken"};
+
 static trueno_status copy_text(apr_model *m, const char *key, const char **out, trueno_error *err)
 {
     const apr_meta *meta;
@@ -188,6 +192,35 @@ static void set_kind(apr_vocab *v)
     }
 }
 
+static void set_bos_of_pre(apr_vocab *v)
+{
+    for (size_t i = 0; v->pre != NULL && i < sizeof PRES_WITH_BOS / sizeof PRES_WITH_BOS[0]; i++)
+        if (strcmp(PRES_WITH_BOS[i], v->pre) == 0)
+            v->add_bos = true;
+}
+
+/*
+ * GGUF has no place for the flags of tokenizer.json. Phi-3's added tokens swallow the white space
+ * behind them (its template writes "<|user|>\n" and means the token alone), all but three.
+ */
+static void set_phi3_flags(apr_model *m)
+{
+    static const char *const plain[] = {"<unk>", "<s>", "<|endoftext|>"};
+    uint8_t *flags = (uint8_t *)(uintptr_t)m->vocab.flags;
+
+    if (m->vocab.kind != APR_VOCAB_SPM || strcmp(m->config.architecture, "phi3") != 0 || !flags)
+        return;
+    for (int32_t id = 0; id < m->vocab.n_tokens; id++) {
+        const apr_text text = m->vocab.tokens[id];
+        bool swallows = flags[id] & APR_ADDED;
+
+        for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+            swallows = swallows && (text.length != strlen(plain[i]) ||
+                                    memcmp(text.data, plain[i], text.length) != 0);
+        flags[id] |= swallows ? APR_ADDED_RSTRIP : 0;
+    }
+}
+
 trueno_status apr_gguf_read_vocab(apr_model *m, trueno_error *err)
 {
     const char *key = "tokenizer.ggml.tokens";
@@ -208,11 +241,13 @@ trueno_status apr_gguf_read_vocab(apr_model *m, trueno_error *err)
         return trueno_fail(err, TRUENO_FORMAT, "%s: required key tokenizer.ggml.model is missing",
                            m->path);
     set_kind(v);
+    set_bos_of_pre(v);
     v->n_tokens = (int32_t)array->count;
     if ((status = copy_texts(m, array, key, &v->tokens, err)) < 0 ||
         (status = read_types(m, err)) < 0 || (status = read_scores(m, err)) < 0 ||
         (status = read_merges(m, err)) < 0 || (status = read_specials(m, err)) < 0)
         return status;
+    set_phi3_flags(m);
     m->has_vocab = true;
     return TRUENO_OK;
 }
