@@ -23,11 +23,12 @@
 #include <unistd.h>
 
 /*
- * How long a thread spins before it sleeps. Between two products of a decode step lie 1 to 20 us of
- * work on one thread, and waking a sleeper costs 5 to 50 us; a busy neighbour must not be kept
- * waiting.
+ * How long a thread spins before it sleeps: about as long as the work on one thread between two
+ * products of a decode step. Measured on two busy hardware threads, SmolLM2 135M, decode, modes
+ * alternated every 600 loops, n = 31: a loop takes 50 us (median) and 74 us (mean) with 0 to 5 us
+ * of spinning, 54 and 80 with 10 us, 56 and 75 with 20 us, 63 and 100 with 50 us.
  */
-enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 64, MAX_THREADS = 1024, CACHE_LINE = 64 };
+enum { SPIN_NANOSECONDS = 5000, SPINS_PER_CLOCK = 16, MAX_THREADS = 1024, CACHE_LINE = 64 };
 
 #define NO_PIECE UINT32_MAX
 
