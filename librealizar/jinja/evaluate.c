@@ -39,9 +39,10 @@ static jinja_value concat(jinja_context *c, const jinja_node *node)
 {
     jinja_builder b = {.c = c};
 
-    for (size_t i = 0; i < node->items.n && !c->failed; i++)
+    jinja_continue(&b, jinja_str(c, jinja_evaluate(c, node->items.items[0])));
+    for (size_t i = 1; i < node->items.n && !c->failed; i++)
         jinja_append_str(&b, jinja_evaluate(c, node->items.items[i]));
-    return jinja_built_value(&b);
+    return jinja_from_string(jinja_built_to_grow(&b));
 }
 
 static bool compare(jinja_context *c, jinja_comparison op, jinja_value a, jinja_value b)

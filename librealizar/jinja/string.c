@@ -9,6 +9,16 @@
 
 const jinja_string JINJA_EMPTY = {.bytes = ""};
 
+/* Room behind the newest of some strings that continue each other. */
+struct jinja_growth {
+    const jinja_string *newest; /* NULL while a builder continues it */
+    char *bytes;
+    jinja_span *marks;
+    size_t capacity, marks_capacity;
+};
+
+enum { GROWTH_BYTES = 256 }; /* shorter texts are as well copied */
+
 static jinja_string *new_string(jinja_context *c, const char *bytes, size_t length)
 {
     jinja_string *s = jinja_alloc(c, 1, sizeof *s);
@@ -128,9 +138,9 @@ const jinja_string *jinja_concat(jinja_context *c, const jinja_string *a, const 
         return b;
     if (b->length == 0)
         return a;
-    jinja_append_string(&out, a);
+    jinja_continue(&out, a);
     jinja_append_string(&out, b);
-    return jinja_built(&out);
+    return jinja_built_to_grow(&out);
 }
 
 bool jinja_string_equal(const jinja_string *a, const jinja_string *b)
@@ -193,7 +203,7 @@ static bool reserve_bytes(jinja_builder *b, size_t n)
 
 static void add_mark(jinja_builder *b, size_t begin, size_t end)
 {
-    if (b->n_marks > 0 && b->marks[b->n_marks - 1].end == begin) {
+    if (b->n_marks > b->old_marks && b->marks[b->n_marks - 1].end == begin) {
         b->marks[b->n_marks - 1].end = end;
         return;
     }
@@ -262,17 +272,67 @@ void jinja_append_format(jinja_builder *b, const char *format, ...)
     jinja_append_text(b, text);
 }
 
-const jinja_string *jinja_built(jinja_builder *b)
+void jinja_continue(jinja_builder *b, const jinja_string *s)
 {
+    struct jinja_growth *growth = s->growth;
+
+    if (growth == NULL || growth->newest != s) {
+        jinja_append_string(b, s);
+        return;
+    }
+    growth->newest = NULL; /* x ~ (x ~ y): the inner one must copy */
+    b->growth = growth;
+    b->bytes = growth->bytes;
+    b->length = b->old_length = s->length;
+    b->capacity = growth->capacity;
+    b->marks = growth->marks;
+    b->n_marks = b->old_marks = s->n_marks;
+    b->marks_capacity = growth->marks_capacity;
+    b->old_chars = s->n_chars;
+}
+
+/* NULL for an empty text and after a failure. */
+static jinja_string *build(jinja_builder *b)
+{
+    size_t added = b->length - b->old_length;
     jinja_string *s;
 
     if (b->length == 0 || b->c->failed)
-        return &JINJA_EMPTY;
-    s = new_string(b->c, b->bytes, b->length);
+        return NULL;
+    s = jinja_alloc(b->c, 1, sizeof *s);
     if (s == NULL)
-        return &JINJA_EMPTY;
+        return NULL;
+    s->bytes = b->bytes;
+    s->length = b->length;
+    s->n_chars = b->old_chars + jinja_count_chars(b->bytes + b->old_length, added);
     s->marks = b->marks;
     s->n_marks = b->n_marks;
+    return s;
+}
+
+const jinja_string *jinja_built(jinja_builder *b)
+{
+    const jinja_string *s = build(b);
+
+    return s != NULL ? s : &JINJA_EMPTY;
+}
+
+const jinja_string *jinja_built_to_grow(jinja_builder *b)
+{
+    jinja_string *s = build(b);
+    struct jinja_growth *growth = b->growth;
+
+    if (s == NULL)
+        return &JINJA_EMPTY;
+    if (growth == NULL && s->length >= GROWTH_BYTES)
+        growth = jinja_alloc(b->c, 1, sizeof *growth);
+    if (growth != NULL)
+        *growth = (struct jinja_growth){.newest = s,
+                                        .bytes = b->bytes,
+                                        .marks = b->marks,
+                                        .capacity = b->capacity,
+                                        .marks_capacity = b->marks_capacity};
+    s->growth = growth;
     return s;
 }
 

@@ -89,9 +89,10 @@ struct jinja_string {
     const char *bytes; /* valid UTF-8, no NUL after it */
     size_t length;
     size_t n_chars;          /* code points; == length for ASCII */
-    const jinja_span *marks; /* sorted, disjoint, not empty, not touching */
+    const jinja_span *marks; /* sorted, disjoint, not empty */
     size_t n_marks;
-    bool safe; /* Markup: + and % escape what is joined to it */
+    bool safe;                   /* Markup: + and % escape what is joined to it */
+    struct jinja_growth *growth; /* of a concatenation, else NULL; see jinja_continue */
 };
 
 struct jinja_sequence {
@@ -235,6 +236,8 @@ struct jinja_builder {
     size_t length, capacity;
     jinja_span *marks;
     size_t n_marks, marks_capacity;
+    size_t old_length, old_chars, old_marks; /* of the string that it continues */
+    struct jinja_growth *growth;
 };
 
 void jinja_append_bytes(jinja_builder *b, const char *bytes, size_t n, bool from_user);
@@ -245,6 +248,14 @@ void jinja_append_string(jinja_builder *b, const jinja_string *s);
 /* Mark everything from byte `start` on, which was appended without marks. */
 void jinja_mark_from(jinja_builder *b, size_t start);
 void jinja_append_format(jinja_builder *b, const char *format, ...) TRUENO_PRINTF(2, 3);
+/*
+ * Begin with the text of `s`: in place, when `s` is the newest string of its growth, so that a
+ * template that collects its output in a variable takes linear time. `s` stays as it is: what is
+ * appended lies behind its end.
+ */
+void jinja_continue(jinja_builder *b, const jinja_string *s);
+/* jinja_built(), for a text that may be continued. */
+const jinja_string *jinja_built_to_grow(jinja_builder *b);
 /* The text so far as a string; the builder must not be used after it. */
 const jinja_string *jinja_built(jinja_builder *b);
 jinja_value jinja_built_value(jinja_builder *b);

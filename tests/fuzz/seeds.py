@@ -37,6 +37,15 @@ def whole_gguf(vocabulary, version=3):
     return head + bytes(-len(head) % 32) + bytes(64)
 
 
+def chat_templates():
+    """The small templates that render, in files of 30, and one with messages of its own."""
+    rows = json.loads((ROOT / "data" / "templates" / "own.json").read_text())["rows"]
+    good = [row["source"] for row in rows if "text" in row]
+    for first in range(0, len(good), 30):
+        save("chat_template", f"own{first // 30}", "\n".join(good[first:first + 30]).encode())
+    save("chat_template", "messages", b"{% for m in messages %}{{ m|tojson }}{% endfor %}\0" b'[{"role": "user", "content": "x"}]')
+
+
 def main():
     save("gguf", "keys", (ROOT / "data" / "gguf" / "tiny.gguf").read_bytes()[:3000])
     save("gguf", "part", (ROOT / "data" / "gguf" / "tiny-00002-of-00003.gguf").read_bytes()[:700])
@@ -58,6 +67,7 @@ def main():
         for added in t["added_tokens"]:
             added["id"] = added["id"] if added["id"] < 40 else added["id"] - 250
         save("tokenizer_json", name, json.dumps(t, ensure_ascii=False).encode())
+    chat_templates()
 
 
 main()

@@ -104,6 +104,22 @@ static void test_operations(void **state)
     }
 }
 
+/* Texts that grow in a variable: what was there before stays as it was, and so do the marks. */
+static void test_growth(void **state)
+{
+    static const char source[] =
+        "{% set c = messages[0].content|trim %}{% set n = namespace(x='-' * 300, y='', z='') %}"
+        "{% for i in range(3) %}{% set n.y = n.x ~ (n.x ~ c)[300:] ~ 'k' %}{% set n.z = n.x ~ "
+        "'other' %}"
+        "{% set n.x = n.x ~ c ~ i %}{% endfor %}{{ n.x[300:] }}|{{ n.y[300:] }}|{{ n.z[300:] }}|"
+        "{{ (n.x + 'a')[300:] }}|{{ (n.x + 'b')[300:] }}";
+
+    (void)state;
+    check(source, "[{\"content\": \"Hé\"}]",
+          "«Hé»0«Hé»1«Hé»2|«Hé»0«Hé»1«Hé»0«Hé»1«Hé»k|«Hé»0«Hé»1other|"
+          "«Hé»0«Hé»1«Hé»2a|«Hé»0«Hé»1«Hé»2b");
+}
+
 /* A role is trusted only while it cannot be a token by itself. */
 static void test_roles(void **state)
 {
@@ -119,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_growth),
         cmocka_unit_test(test_roles),
     };
 
