@@ -70,7 +70,6 @@ def main():
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model")
     source.add_argument("--fetch", help="a name that tests/models/fetch knows")
-    parser.add_argument("--rendered-only", action="store_true", help="do not ask through the chat template")
     parser.add_argument("--tolerance", type=float, help="default: the golden file's")
     parser.add_argument("options", nargs="*")
     args = parser.parse_args()
@@ -85,8 +84,7 @@ def main():
         model = fetched.stdout.strip()
     passed = failed = near = 0
     for case in golden["cases"]:
-        forms = requests(case)[:1] if args.rendered_only else requests(case)
-        for form, options in forms:
+        for form, options in requests(case):
             answer = call([args.apr, "run", model, "--json", "--temperature", "0", "-n", str(golden["tokens"]), *options,
                            *args.options])
             right, remark = judge(case, answer, tolerance)

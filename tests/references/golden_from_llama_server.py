@@ -13,7 +13,7 @@ import concurrent.futures
 import json
 import urllib.request
 
-TIMEOUT = 900  # seconds for one answer
+TIMEOUT = 3600  # seconds for one answer
 
 
 def post(url, path, body):

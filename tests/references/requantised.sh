@@ -34,7 +34,7 @@ record() { # FILE NAME TOLERANCE
     done
     rm "$files/$2.health"
     python3 "$here/golden_from_llama_server.py" "http://127.0.0.1:$port" "$2" "$golden/prompts.json" \
-        "$golden/requant/$2.json" --parallel 12 --tokens 64 --tolerance "$3" \
+        "$golden/requant/$2.json" --parallel 12 --tokens 32 --tolerance "$3" \
         --reference "llama.cpp $("$bin/llama-server" --version 2>&1 | sed -n 's/^version: //p'), CPU, F16 KV, no repacking"
     kill $server
     wait $server || true
