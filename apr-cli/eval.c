@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The file cuts smaller probabilities: what it holds of them is no measurement. */
+#define LEAST_LOG_P -16.0f
+
 enum { DEFAULT_CONTEXT = 512 };
 
 /* Everything measured over the scored tokens. */
@@ -150,7 +153,8 @@ static trueno_status score_token(eval_state *s, const float *logits, int32_t nex
         if ((status = base_read(&s->base, &base, err)) < 0)
             return status;
         for (int32_t i = 0; i < s->vocab; i++)
-            r->kl[r->scored] += exp((double)base[i]) * (base[i] - (logits[i] - total));
+            if (base[i] > LEAST_LOG_P)
+                r->kl[r->scored] += exp((double)base[i]) * (base[i] - (logits[i] - total));
         r->same_top += top(base, s->vocab) == top(logits, s->vocab);
     }
     r->scored++;
