@@ -83,24 +83,53 @@ def field(reader, key, default=None):
     return reader.fields[key].contents() if key in reader.fields else default
 
 
-def from_gguf(path):
-    """(name of the pre-tokeniser, Tokenizer), or None when its kind has no pipeline here."""
-    reader = gguf.GGUFReader(path)
-    pre = field(reader, "pre", "")
-    if field(reader, "model") != "gpt2" or pre not in FAMILIES:
-        return None
-    normalizer, steps, ignore_merges = FAMILIES[pre]
-    tokens, types = field(reader, "tokens"), field(reader, "token_type")
+def sentencepiece_model(tokens, scores, types):
+    """As Hugging Face's converter writes it: every split of a piece in two pieces is a merge."""
+    score = {t: s for t, s, k in zip(tokens, scores, types) if k in (1, 4)}
+    merges = sorted(((t[:i], t[i:]) for t in score for i in range(1, len(t))
+                     if t[:i] in score and t[i:] in score), key=lambda m: -score[m[0] + m[1]])
+    return BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, byte_fallback=True,
+               unk_token=tokens[types.index(2)], fuse_unk=True)
+
+
+SENTENCEPIECE = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+# Phi-3's tokenizer_config.json: all its added tokens but these swallow the white space behind them
+PHI3_PLAIN = ("<unk>", "<s>", "<|endoftext|>")
+
+
+def add_tokens(tokenizer, tokens, types, phi3):
+    def added(kinds):
+        return [AddedToken(t, normalized=False, rstrip=phi3 and t not in PHI3_PLAIN)
+                for t, k in zip(tokens, types) if k in kinds]
+    tokenizer.add_special_tokens(added((2, 3)))
+    tokenizer.add_tokens(added((4,)))
+
+
+def byte_level_model(reader, tokens, ignore_merges):
     merges = []
     for merge in field(reader, "merges"):
         space = merge.index(" ", 1)
         merges.append((merge[:space], merge[space + 1:]))
-    tokenizer = Tokenizer(BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges,
-                              ignore_merges=ignore_merges))
-    if normalizer is not None:
-        tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
-    special = [AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k in (2, 3)]
-    tokenizer.add_special_tokens(special)
-    tokenizer.add_tokens([AddedToken(t, normalized=False) for t, k in zip(tokens, types) if k == 4])
+    return BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, ignore_merges=ignore_merges)
+
+
+def from_gguf(path):
+    """(name of the pre-tokeniser, Tokenizer), or None when its kind has no pipeline here."""
+    reader = gguf.GGUFReader(path)
+    pre, kind = field(reader, "pre", ""), field(reader, "model")
+    tokens, types = field(reader, "tokens"), field(reader, "token_type")
+    phi3 = reader.fields["general.architecture"].contents() == "phi3"
+    if kind == "llama":
+        tokenizer = Tokenizer(sentencepiece_model(tokens, field(reader, "scores"), types))
+        tokenizer.normalizer = SENTENCEPIECE
+        pre = "phi-3" if phi3 else "llama"
+    elif kind == "gpt2" and pre in FAMILIES:
+        normalizer, steps, ignore_merges = FAMILIES[pre]
+        tokenizer = Tokenizer(byte_level_model(reader, tokens, ignore_merges))
+        if normalizer is not None:
+            tokenizer.normalizer = normalizer
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    else:
+        return None
+    add_tokens(tokenizer, tokens, types, phi3)
     return pre, tokenizer

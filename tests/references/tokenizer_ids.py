@@ -117,13 +117,7 @@ def train_sentencepiece(generator):
 
 
 def sentencepiece_model(vocabulary):
-    """The same as Hugging Face's converter writes it: every split of a piece in two is a merge."""
-    tokens, scores = vocabulary["tokens"], vocabulary["scores"]
-    score = {t: s for t, s, k in zip(tokens, scores, vocabulary["types"]) if k == 1}
-    merges = sorted(((t[:i], t[i:]) for t in score for i in range(1, len(t))
-                     if t[:i] in score and t[i:] in score), key=lambda m: -score[m[0] + m[1]])
-    return models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, byte_fallback=True,
-                      unk_token="<unk>", fuse_unk=True)
+    return tokenizer_families.sentencepiece_model(vocabulary["tokens"], vocabulary["scores"], vocabulary["types"])
 
 
 def byte_level_model(vocabulary, ignore_merges=False):
