@@ -42,6 +42,7 @@ static const apr_architecture ROWS[] = {
      .hf_class = "Starcoder2ForCausalLM",
      .hf_activation = "gelu_pytorch_tanh",
      .gguf_rope = APR_ROPE_NEOX,
+     .layer_norm = true,
      .hf_tied = true},
     {.name = "gemma",
      .hf_class = "GemmaForCausalLM",

@@ -16,6 +16,7 @@ typedef struct apr_architecture {
     bool post_norms;           /* Gemma 2 and 3: norms after attention and feed-forward too */
     bool fused_gate_up; /* Phi-3: the feed-forward's "up" holds the gate's rows before its own */
     bool norm_plus_one; /* Gemma: GGUF stores the norm's weight + 1, Hugging Face the weight */
+    bool layer_norm;    /* GGUF's other key for the norm's epsilon */
     bool hf_tied;       /* tied embeddings where config.json does not say */
     bool experts_renormalized; /* GGUF has no key for it that all writers use */
     bool fused_qkv;            /* Phi-3 */

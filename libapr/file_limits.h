@@ -12,6 +12,7 @@ enum {
     APR_LIMIT_GGUF_TENSORS = 8192,
     APR_LIMIT_TENSORS = 131072,            /* the largest unstacked mixture of experts has 91,000 */
     APR_LIMIT_HEADER_BYTES = 100000000,    /* SafeTensors' own limit */
+    APR_LIMIT_METADATA_BYTES = 16 << 20,   /* .apr's */
     APR_LIMIT_CONFIG_BYTES = 16 << 20,     /* config.json and its like */
     APR_LIMIT_TOKENIZER_BYTES = 256 << 20, /* tokenizer.json; the largest in use have 35 MB */
     APR_LIMIT_INDEX_BYTES = 64 << 20,

@@ -4,6 +4,7 @@
 
 static const apr_format FORMATS[] = {
     {"GGUF", apr_gguf_probe, apr_gguf_read},
+    {"APR", apr_format_probe_apr, apr_format_read_apr},
     {"SafeTensors", apr_safetensors_probe, apr_safetensors_read},
     {"JSON", apr_hf_json_probe, apr_hf_json_read},
 };

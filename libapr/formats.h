@@ -16,6 +16,8 @@ typedef struct apr_format {
 /* The row whose probe matches, or NULL. */
 const apr_format *apr_format_probe(const uint8_t *data, size_t bytes);
 
+bool apr_format_probe_apr(const uint8_t *data, size_t bytes);
+trueno_status apr_format_read_apr(apr_model *m, trueno_error *err);
 bool apr_safetensors_probe(const uint8_t *data, size_t bytes);
 trueno_status apr_safetensors_read(apr_model *m, trueno_error *err);
 bool apr_hf_json_probe(const uint8_t *data, size_t bytes);

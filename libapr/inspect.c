@@ -2,7 +2,7 @@
 /* A model as JSON: what `apr inspect` and `apr tensors` print. */
 #include <apr/inspect.h>
 
-#include "config.h"
+#include "config_json.h"
 #include "json_write.h"
 #include "model_private.h"
 #include "storage_types.h"
@@ -10,78 +10,6 @@
 #include <string.h>
 
 enum { SHORT_ARRAY = 16 };
-
-static void write_scalar(apr_json *j, const apr_meta *meta)
-{
-    switch (meta->kind) {
-    case APR_META_INT:
-        apr_json_int(j, meta->i);
-        break;
-    case APR_META_UINT:
-        apr_json_uint(j, meta->u);
-        break;
-    case APR_META_FLOAT:
-        if (strcmp(meta->type_name, "f32") == 0)
-            apr_json_float(j, (float)meta->f);
-        else
-            apr_json_double(j, meta->f);
-        break;
-    case APR_META_BOOL:
-        apr_json_bool(j, meta->i != 0);
-        break;
-    case APR_META_STRING:
-        apr_json_text(j, meta->text.data, meta->text.length);
-        break;
-    case APR_META_JSON:
-        apr_json_raw(j, meta->text.data, meta->text.length);
-        break;
-    default:
-        apr_json_null(j);
-        break;
-    }
-}
-
-static void write_array(apr_json *j, const apr_meta *meta, bool whole)
-{
-    apr_meta_cursor cursor = {0};
-    apr_meta element;
-
-    if (meta->count > SHORT_ARRAY && !whole) {
-        apr_json_open(j, '{');
-        apr_json_key(j, "type");
-        apr_json_string(j, meta->type_name);
-        apr_json_key(j, "count");
-        apr_json_uint(j, meta->count);
-        apr_json_close(j, '}');
-        return;
-    }
-    apr_json_open(j, '[');
-    while (apr_meta_next(meta, &cursor, &element))
-        write_scalar(j, &element);
-    apr_json_close(j, ']');
-}
-
-/* The config's field under .apr's first name for it; optional ones only when they are given. */
-static void write_field(apr_json *j, const apr_config *config, const apr_field *field)
-{
-    const void *at = (const char *)config + field->offset;
-    const char *keys = field->keys[APR_COLUMN_APR];
-    const int32_t number = field->kind == APR_FIELD_BOOL ? *(const bool *)at : *(const int32_t *)at;
-    char key[64] = "";
-
-    if (number == 0 && field->need == APR_NEED_OPTIONAL) /* a float 0 has no bit set either */
-        return;
-    memcpy(key, keys, strcspn(keys, "|"));
-    apr_json_key(j, key);
-    if (field->kind == APR_FIELD_BOOL)
-        apr_json_bool(j, number != 0);
-    else if (field->kind == APR_FIELD_FLOAT)
-        apr_json_float(j, *(const float *)at);
-    else if (field->kind == APR_FIELD_SCALING)
-        apr_json_string(j, apr_rope_scaling_name(number));
-    else
-        apr_json_int(j, number);
-}
 
 static void write_id(apr_json *j, const char *key, int32_t id)
 {
@@ -95,16 +23,13 @@ static void write_id(apr_json *j, const char *key, int32_t id)
 /* What every model has, whatever its format calls it. */
 static void write_known(apr_json *j, const apr_model *m)
 {
-    const apr_field *field;
-
     apr_json_key(j, "architecture");
     apr_json_string(j, m->config.architecture);
     if (m->config.name[0] != '\0') {
         apr_json_key(j, "name");
         apr_json_string(j, m->config.name);
     }
-    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++)
-        write_field(j, &m->config, field);
+    apr_config_write(j, &m->config);
     write_id(j, "bos_token_id", m->has_vocab ? m->vocab.bos : -1);
     write_id(j, "eos_token_id", m->has_vocab ? m->vocab.eos : -1);
     apr_json_key(j, "chat_template");
@@ -112,25 +37,6 @@ static void write_known(apr_json *j, const apr_model *m)
         apr_json_string(j, m->chat_template);
     else
         apr_json_null(j);
-}
-
-/* True for the names that write_known() has used. */
-static bool is_known(const char *key)
-{
-    static const char *const OTHERS[] = {"architecture", "name", "bos_token_id", "eos_token_id",
-                                         "chat_template"};
-    const apr_field *field;
-
-    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
-        if (strcmp(OTHERS[i], key) == 0)
-            return true;
-    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
-        const char *keys = field->keys[APR_COLUMN_APR];
-
-        if (strcspn(keys, "|") == strlen(key) && strncmp(keys, key, strlen(key)) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* How many tensors there are of each element type, in the order of GGML's numbers. */
@@ -178,7 +84,7 @@ static void write_file(apr_json *j, const apr_model *m)
 trueno_status apr_inspect_json(const apr_model *m, bool whole_arrays, char **out, size_t *bytes,
                                trueno_error *err)
 {
-    apr_json j = {.allocator = m->options.allocator};
+    apr_json j = {.buffer.allocator = m->options.allocator};
 
     apr_json_open(&j, '{');
     write_file(&j, m);
@@ -188,13 +94,10 @@ trueno_status apr_inspect_json(const apr_model *m, bool whole_arrays, char **out
     for (size_t i = 0; i < m->n_meta; i++) {
         const apr_meta *meta = &m->meta[i];
 
-        if (is_known(meta->key) || apr_model_meta_find(m, meta->key) != meta)
+        if (apr_config_names(meta->key) || apr_model_meta_find(m, meta->key) != meta)
             continue;
         apr_json_key(&j, meta->key);
-        if (meta->kind == APR_META_ARRAY)
-            write_array(&j, meta, whole_arrays);
-        else
-            write_scalar(&j, meta);
+        apr_json_meta(&j, meta, whole_arrays ? UINT64_MAX : SHORT_ARRAY);
     }
     apr_json_close(&j, '}');
     apr_json_close(&j, '}');
@@ -274,7 +177,7 @@ static trueno_status write_tensor(apr_json *j, const apr_model *m, const apr_ten
 trueno_status apr_tensors_json(const apr_model *m, const apr_tensors_options *options, char **out,
                                size_t *bytes, trueno_error *err)
 {
-    apr_json j = {.allocator = m->options.allocator};
+    apr_json j = {.buffer.allocator = m->options.allocator};
     apr_tensors_options o = {0};
     size_t listed = 0;
     trueno_status status = TRUENO_OK;

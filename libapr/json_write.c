@@ -11,27 +11,7 @@
 
 static void append(apr_json *j, const char *text, size_t length)
 {
-    if (j->failed)
-        return;
-    if (length > j->capacity - j->length) {
-        size_t capacity = (j->capacity < 1024 ? 1024 : j->capacity) * 2;
-        char *grown;
-
-        if (capacity - j->length < length)
-            capacity = j->length + length;
-        grown = trueno_allocate(j->allocator, capacity, 16);
-        if (grown == NULL) {
-            j->failed = true;
-            return;
-        }
-        if (j->length > 0)
-            memcpy(grown, j->text, j->length);
-        trueno_release(j->allocator, j->text, j->capacity);
-        j->text = grown;
-        j->capacity = capacity;
-    }
-    memcpy(j->text + j->length, text, length);
-    j->length += length;
+    apr_buffer_append(&j->buffer, text, length);
 }
 
 static void begin_value(apr_json *j)
@@ -107,6 +87,11 @@ void apr_json_raw(apr_json *j, const char *text, size_t length)
     append(j, text, length);
 }
 
+void apr_json_more(apr_json *j, const char *text, size_t length)
+{
+    append(j, text, length);
+}
+
 void apr_json_int(apr_json *j, int64_t value)
 {
     char text[32];
@@ -175,21 +160,22 @@ void apr_json_null(apr_json *j)
 
 void apr_json_drop(apr_json *j)
 {
-    trueno_release(j->allocator, j->text, j->capacity);
-    *j = (apr_json){.allocator = j->allocator};
+    apr_buffer_free(&j->buffer);
+    j->comma = false;
 }
 
 trueno_status apr_json_finish(apr_json *j, const char *what, char **out, size_t *bytes,
                               trueno_error *err)
 {
-    char *exact = j->failed ? NULL : trueno_allocate(j->allocator, j->length + 1, 16);
+    const apr_buffer *b = &j->buffer;
+    char *exact = b->failed ? NULL : trueno_allocate(b->allocator, b->length + 1, 16);
 
     *out = exact;
     *bytes = 0;
     if (exact != NULL) {
-        memcpy(exact, j->text, j->length);
-        exact[j->length] = '\0';
-        *bytes = j->length;
+        memcpy(exact, b->data, b->length);
+        exact[b->length] = '\0';
+        *bytes = b->length;
     }
     apr_json_drop(j);
     if (exact == NULL)

@@ -3,15 +3,13 @@
 #ifndef APR_JSON_WRITE_H
 #define APR_JSON_WRITE_H
 
+#include "buffer.h"
 #include <apr/model.h>
 
-/* A document in the making. An allocation that fails is remembered and told at the end. */
+/* A document in the making; zeroed but for the buffer's allocator. */
 typedef struct apr_json {
-    const trueno_allocator *allocator;
-    char *text;
-    size_t length, capacity;
+    apr_buffer buffer;
     bool comma; /* the next value follows another */
-    bool failed;
 } apr_json;
 
 /* Open and close objects and arrays. */
@@ -36,6 +34,9 @@ void apr_json_null(apr_json *j);
 
 /* JSON text as it is. */
 void apr_json_raw(apr_json *j, const char *text, size_t length);
+
+/* More bytes of the value that apr_json_raw() began. */
+void apr_json_more(apr_json *j, const char *text, size_t length);
 
 /*
  * The finished text, NUL-terminated, of exactly *bytes + 1 bytes from the allocator, for the caller

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One row per tensor role: its name in each format, and its shape in terms of the config. */
-#include "model_private.h"
+#include "plan.h"
 
 #include "file_limits.h"
 #include <assert.h>
@@ -105,10 +105,16 @@ static const role_row ROWS[] = {
     LAYER(APR_FFN_ROUTER, ALWAYS, "ffn_gate_inp.weight", "mlp.gate.weight", D_EXPERTS, D_HIDDEN),
     LAYER(APR_FFN_GATE_EXPERTS, ALWAYS, "ffn_gate_exps.weight", "mlp.experts.*.gate_proj.weight",
           D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
+    LAYER(APR_FFN_GATE_EXPERTS, ALWAYS, "", "mlp.experts.gate_proj.weight", D_EXPERTS, D_EXPERT_FFN,
+          D_HIDDEN),
     LAYER(APR_FFN_UP_EXPERTS, ALWAYS, "ffn_up_exps.weight", "mlp.experts.*.up_proj.weight",
           D_EXPERTS, D_EXPERT_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP_EXPERTS, ALWAYS, "", "mlp.experts.up_proj.weight", D_EXPERTS, D_EXPERT_FFN,
+          D_HIDDEN),
     LAYER(APR_FFN_DOWN_EXPERTS, ALWAYS, "ffn_down_exps.weight", "mlp.experts.*.down_proj.weight",
           D_EXPERTS, D_HIDDEN, D_EXPERT_FFN),
+    LAYER(APR_FFN_DOWN_EXPERTS, ALWAYS, "", "mlp.experts.down_proj.weight", D_EXPERTS, D_HIDDEN,
+          D_EXPERT_FFN),
     LAYER(APR_FFN_SHARED_ROUTER, ALWAYS, "ffn_gate_inp_shexp.weight",
           "mlp.shared_expert_gate.weight", D_ONE, D_HIDDEN),
     LAYER(APR_FFN_SHARED_GATE, ALWAYS, "ffn_gate_shexp.weight",
@@ -392,4 +398,28 @@ void apr_role_name(apr_role role, int32_t layer, char *out, size_t bytes)
         (void)snprintf(out, bytes, "blk.%d.%s", layer, name);
     else
         (void)snprintf(out, bytes, "%s", name);
+}
+
+void apr_role_tensor_name(const apr_model *m, int32_t role, int32_t layer, int32_t expert,
+                          apr_role_names names, char *out, size_t capacity)
+{
+    const char *prefix = names == APR_NAMES_GGUF ? "blk." : "model.layers.";
+
+    out[0] = '\0';
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const char *name = names == APR_NAMES_GGUF ? ROWS[i].gguf : ROWS[i].hf;
+        const char *star = strchr(name, '*');
+
+        if ((int32_t)ROWS[i].role != role || name[0] == '\0' || (star != NULL) != (expert >= 0) ||
+            !applies(ROWS[i].when, m->architecture))
+            continue;
+        if (!APR_ROLE_IS_PER_LAYER(role))
+            (void)snprintf(out, capacity, "%s", name);
+        else if (star == NULL)
+            (void)snprintf(out, capacity, "%s%d.%s", prefix, layer, name);
+        else
+            (void)snprintf(out, capacity, "%s%d.%.*s%d%s", prefix, layer, (int)(star - name), name,
+                           expert, star + 1);
+        return;
+    }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GGUF's key-value table: typed scalars, strings and arrays, each checked before it is believed. */
 #include "gguf.h"
+#include "gguf_write.h"
 
 #include "../file_limits.h"
 #include <endian.h>
@@ -24,6 +25,21 @@ static const struct value_type {
 };
 
 enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
+
+int apr_gguf_type_number(const char *name, bool *array)
+{
+    for (int i = 0; i < N_TYPES; i++) {
+        *array = strcmp(TYPES[i].array_name, name) == 0;
+        if (*array || strcmp(TYPES[i].name, name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+size_t apr_gguf_type_bytes(int number)
+{
+    return TYPES[number].bytes;
+}
 
 static uint64_t load_bits(const uint8_t *p, size_t bytes)
 {

@@ -11,6 +11,7 @@
 #include "gguf_build.h"
 #include <apr/inspect.h>
 #include <apr/model.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,10 +293,16 @@ static void test_inspect(void **state)
     trueno_error err = {0};
     size_t n;
     char *text;
+    json_t *root;
 
     (void)state;
     assert_int_equal(apr_inspect_json(m, false, &text, &n, &err), TRUENO_OK);
     assert_int_equal(strlen(text), n);
+    /* as reals, since one integer of the file has 64 bits */
+    root = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    assert_true(json_real_value(json_object_get(json_object_get(root, "metadata"), "rope_theta")) ==
+                1e6);
+    json_decref(root);
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
         if (strstr(text, PARTS[i]) == NULL)
             fail_msg("no %s in %s", PARTS[i], text);

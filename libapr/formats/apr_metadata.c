@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* The JSON metadata of a .apr file, from a model of any format. */
+#include "apr.h"
+
+#include "../config_json.h"
+#include "../json_write.h"
+#include "../reader.h"
+#include <stdio.h>
+#include <string.h>
+
+static void put_string(apr_json *j, const char *key, const char *text)
+{
+    apr_json_key(j, key);
+    apr_json_string(j, text);
+}
+
+static void put_int(apr_json *j, const char *key, int64_t value)
+{
+    apr_json_key(j, key);
+    apr_json_int(j, value);
+}
+
+static void put_floats(apr_json *j, const char *key, const float *values, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        apr_json_float(j, values[i]);
+    apr_json_close(j, ']');
+}
+
+static void put_bytes(apr_json *j, const char *key, const uint8_t *values, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        apr_json_int(j, values[i]);
+    apr_json_close(j, ']');
+}
+
+/* Text that is UTF-8, else {"bytes": "hex"}. */
+static void put_text(apr_json *j, apr_text text)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    size_t at = 0, step = 1;
+
+    while (at < text.length && step > 0) {
+        step = apr_utf8_length(text.data + at, text.length - at);
+        at += step;
+    }
+    if (step > 0) {
+        apr_json_text(j, text.data, text.length);
+        return;
+    }
+    apr_json_open(j, '{');
+    apr_json_key(j, "bytes");
+    apr_json_raw(j, "\"", 1);
+    for (uint32_t i = 0; i < text.length; i++) {
+        const unsigned char c = (unsigned char)text.data[i];
+        const char pair[2] = {DIGITS[c >> 4], DIGITS[c & 15]};
+
+        apr_json_more(j, pair, 2);
+    }
+    apr_json_more(j, "\"", 1);
+    apr_json_close(j, '}');
+}
+
+static void put_texts(apr_json *j, const char *key, const apr_text *texts, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        put_text(j, texts[i]);
+    apr_json_close(j, ']');
+}
+
+static void put_merges(apr_json *j, const apr_vocab *v)
+{
+    if (v->merges != NULL)
+        put_texts(j, "tokenizer.merges", v->merges, v->n_merges);
+    if (v->merge_pairs == NULL)
+        return;
+    apr_json_key(j, "tokenizer.merge_pairs");
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < v->n_merges; i++) {
+        apr_json_open(j, '[');
+        put_text(j, v->merge_pairs[i][0]);
+        put_text(j, v->merge_pairs[i][1]);
+        apr_json_close(j, ']');
+    }
+    apr_json_close(j, ']');
+}
+
+static void put_steps(apr_json *j, const apr_vocab *v)
+{
+    if (v->n_steps == 0)
+        return;
+    apr_json_key(j, "tokenizer.steps");
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < v->n_steps; i++) {
+        const apr_text_step *s = &v->steps[i];
+
+        apr_json_open(j, '{');
+        put_int(j, "kind", s->kind);
+        put_int(j, "behavior", s->behavior);
+        put_int(j, "flags", s->flags);
+        apr_json_key(j, "normalizer");
+        apr_json_bool(j, s->normalizer);
+        apr_json_key(j, "regex");
+        apr_json_bool(j, s->regex);
+        apr_json_key(j, "invert");
+        apr_json_bool(j, s->invert);
+        if (s->pattern != NULL)
+            put_string(j, "pattern", s->pattern);
+        if (s->text != NULL)
+            put_string(j, "text", s->text);
+        apr_json_close(j, '}');
+    }
+    apr_json_close(j, ']');
+}
+
+static void put_switches(apr_json *j, const apr_vocab *v)
+{
+    const struct {
+        const char *key;
+        bool value;
+    } rows[] = {{"tokenizer.byte_level", v->byte_level},
+                {"tokenizer.byte_fallback", v->byte_fallback},
+                {"tokenizer.ignore_merges", v->ignore_merges},
+                {"tokenizer.fuse_unknown", v->fuse_unknown},
+                {"tokenizer.add_space_prefix", v->add_space_prefix},
+                {"tokenizer.remove_extra_whitespace", v->remove_extra_whitespace},
+                {"tokenizer.add_bos_token", v->add_bos},
+                {"tokenizer.add_eos_token", v->add_eos}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        apr_json_key(j, rows[i].key);
+        apr_json_bool(j, rows[i].value);
+    }
+}
+
+static void put_ids(apr_json *j, const apr_vocab *v)
+{
+    const struct {
+        const char *key;
+        int32_t id;
+    } rows[] = {{"tokenizer.bos_token_id", v->bos},
+                {"tokenizer.eos_token_id", v->eos},
+                {"tokenizer.unknown_token_id", v->unk},
+                {"tokenizer.padding_token_id", v->pad},
+                {"tokenizer.eot_token_id", v->eot}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].id >= 0)
+            put_int(j, rows[i].key, rows[i].id);
+    apr_json_key(j, "tokenizer.eos_token_ids");
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < v->n_eos; i++)
+        apr_json_int(j, v->eos_ids[i]);
+    apr_json_close(j, ']');
+}
+
+static void put_vocab(apr_json *j, const apr_vocab *v)
+{
+    static const char *const KINDS[] = {"bpe", "spm", "other"};
+
+    put_string(j, "tokenizer.kind", KINDS[v->kind]);
+    put_string(j, "tokenizer.model_type", v->model);
+    if (v->pre != NULL)
+        put_string(j, "tokenizer.pre_type", v->pre);
+    put_int(j, "tokenizer.vocab_size", v->n_tokens);
+    put_switches(j, v);
+    put_ids(j, v);
+    put_steps(j, v);
+    put_bytes(j, "tokenizer.token_type", v->types, v->n_tokens);
+    put_bytes(j, "tokenizer.token_flags", v->flags, v->n_tokens);
+    if (v->scores != NULL)
+        put_floats(j, "tokenizer.scores", v->scores, v->n_tokens);
+    put_merges(j, v);
+    put_texts(j, "tokenizer.vocabulary", v->tokens, v->n_tokens);
+}
+
+static void put_default(apr_json *j, const char *key, float value)
+{
+    if (value < 0)
+        return;
+    apr_json_key(j, key);
+    apr_json_float(j, value);
+}
+
+static void put_defaults(apr_json *j, const apr_generation_defaults *d)
+{
+    apr_json_key(j, "generation");
+    apr_json_open(j, '{');
+    put_default(j, "temperature", d->temperature);
+    put_default(j, "top_p", d->top_p);
+    put_default(j, "min_p", d->min_p);
+    put_default(j, "repetition_penalty", d->repeat_penalty);
+    if (d->top_k >= 0)
+        put_int(j, "top_k", d->top_k);
+    if (d->do_sample >= 0) {
+        apr_json_key(j, "do_sample");
+        apr_json_bool(j, d->do_sample != 0);
+    }
+    apr_json_close(j, '}');
+}
+
+/* Entries that are written from the model itself, so that the source's are not repeated. */
+static bool is_written(const char *key)
+{
+    static const char *const NAMES[] = {
+        "apr_dtype_table",   "model_type",         "original_format",  "generation",
+        "rope_long_factors", "rope_short_factors", "general.alignment"};
+    static const char *const PREFIXES[] = {"tokenizer.", "split."};
+
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        if (strcmp(NAMES[i], key) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++)
+        if (strncmp(PREFIXES[i], key, strlen(PREFIXES[i])) == 0)
+            return true;
+    return apr_config_names(key);
+}
+
+/* A value of the source; integers beyond JSON readers' 63 bits as text, which source_types
+ * explains. */
+static void put_value(apr_json *j, const apr_meta *meta)
+{
+    if (meta->kind == APR_META_UINT && meta->u > INT64_MAX) {
+        char text[32];
+
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)meta->u);
+        apr_json_string(j, text);
+    } else if (meta->kind == APR_META_ARRAY) {
+        apr_meta_cursor cursor = {0};
+        apr_meta element;
+
+        apr_json_open(j, '[');
+        while (apr_meta_next(meta, &cursor, &element))
+            put_value(j, &element);
+        apr_json_close(j, ']');
+    } else {
+        apr_json_meta(j, meta, UINT64_MAX);
+    }
+}
+
+/* Everything else the source says; of GGUF entries also the types, so that they can be restored. */
+static void put_source(apr_json *j, const apr_model *m)
+{
+    const bool gguf = strncmp(m->format, "GGUF", 4) == 0;
+
+    for (size_t i = 0; i < m->n_meta; i++) {
+        const apr_meta *meta = &m->meta[i];
+
+        if (is_written(meta->key) || apr_model_meta_find(m, meta->key) != meta)
+            continue;
+        apr_json_key(j, meta->key);
+        put_value(j, meta);
+    }
+    if (!gguf)
+        return;
+    apr_json_key(j, "source_types");
+    apr_json_open(j, '{');
+    for (size_t i = 0; i < m->n_meta; i++)
+        if (!is_written(m->meta[i].key) && apr_model_meta_find(m, m->meta[i].key) == &m->meta[i])
+            put_string(j, m->meta[i].key, m->meta[i].type_name);
+    apr_json_close(j, '}');
+}
+
+/* The format that the weights first came in. */
+static void put_origin(apr_json *j, const apr_model *m)
+{
+    const apr_meta *before = apr_model_meta_find(m, "original_format");
+
+    apr_json_key(j, "original_format");
+    if (before != NULL && before->kind == APR_META_STRING)
+        apr_json_text(j, before->text.data, before->text.length);
+    else
+        apr_json_string(j, strncmp(m->format, "GGUF", 4) == 0 ? "gguf" : "safetensors");
+}
+
+trueno_status apr_format_metadata(const apr_model *m, const apr_config *config, char **out,
+                                  size_t *bytes, trueno_error *err)
+{
+    apr_json j = {.buffer.allocator = m->options.allocator};
+
+    apr_json_open(&j, '{');
+    put_string(&j, "apr_dtype_table", "ggml");
+    put_string(&j, "model_type", config->architecture);
+    put_string(&j, "architecture", config->architecture);
+    put_string(&j, "name", config->name);
+    put_origin(&j, m);
+    apr_config_write(&j, config);
+    if (config->n_rope_factors > 0) {
+        put_floats(&j, "rope_long_factors", config->rope_long_factors, config->n_rope_factors);
+        put_floats(&j, "rope_short_factors", config->rope_short_factors, config->n_rope_factors);
+    }
+    if (m->chat_template != NULL)
+        put_string(&j, "chat_template", m->chat_template);
+    put_defaults(&j, &m->defaults);
+    put_source(&j, m);
+    if (m->has_vocab)
+        put_vocab(&j, &m->vocab);
+    apr_json_close(&j, '}');
+    return apr_json_finish(&j, m->path, out, bytes, err);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/** @file convert.h  Write a model in another format, or with other weight types. */
+#ifndef APR_CONVERT_H
+#define APR_CONVERT_H
+
+#include <apr/mixes.h>
+#include <apr/model.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <trueno/quantize.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Told after each tensor: bytes written so far, and of the whole. */
+typedef void (*apr_convert_progress)(void *user, uint64_t done, uint64_t total);
+
+typedef struct apr_convert_options {
+    size_t size;                   /**< sizeof, as filled by apr_convert_options_init() */
+    const char *format;            /**< "apr" or "gguf"; NULL: by the extension of the path */
+    const apr_mix *mix;            /**< weight types of the output; NULL: those of the model */
+    bool force;                    /**< replace a file of that name */
+    trueno_pool *pool;             /**< threads to quantise on; NULL: the caller's alone */
+    apr_convert_progress progress; /**< NULL: none */
+    void *progress_user;
+} apr_convert_options;
+
+/** Defaults into *o; `size` is the caller's sizeof *o. */
+TRUENO_API void apr_convert_options_init(apr_convert_options *o, size_t size);
+
+/**
+ * Write `model` to `path`. Blocks whose type stays pass through bit for bit; the names, the order
+ * of Q and K rows and the offset of norm weights become those of the target format. The file is
+ * written under a temporary name, opened again and compared with the model, and only then renamed:
+ * it is complete or not there. Memory in use does not grow with the model's weights.
+ *
+ * TRUENO_USAGE: unknown format, same format without a mix, or the file exists; TRUENO_CONTENT: a
+ * weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001), or what was read back differs
+ * (ROSETTA-COUNT-001, -DIM-001, -VOCAB-001, -ARCH-001, -HIDDEN-001, -LAYER-001, -CRC-001);
+ * TRUENO_UNSUPPORTED: the target cannot hold it; TRUENO_IO; TRUENO_NO_MEMORY.
+ */
+TRUENO_API trueno_status apr_convert_model(const apr_model *model, const char *path,
+                                           const apr_convert_options *options, trueno_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

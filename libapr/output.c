@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that appear whole: written under a temporary name beside the target, then renamed. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static trueno_status io_error(const char *path, trueno_error *err)
+{
+    return trueno_fail(err, TRUENO_IO, "%s: %s", path, strerror(errno));
+}
+
+trueno_status apr_output_open(apr_output *out, const char *path, bool force, trueno_error *err)
+{
+    struct stat info;
+
+    out->fd = -1;
+    out->offset = 0;
+    out->crc = 0;
+    if (strlen(path) >= sizeof out->path)
+        return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", path);
+    memcpy(out->path, path, strlen(path) + 1);
+    if (stat(path, &info) == 0 && (!force || !S_ISREG(info.st_mode)))
+        return trueno_fail(err, TRUENO_USAGE, "%s: %s", path,
+                           S_ISREG(info.st_mode) ? "exists already" : "is no regular file");
+    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", path, (long)getpid());
+    out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    return out->fd < 0 ? io_error(out->temporary, err) : TRUENO_OK;
+}
+
+trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, trueno_error *err)
+{
+    const uint8_t *p = data;
+
+    out->crc = (uint32_t)crc32_z(out->crc, p, bytes);
+    out->offset += bytes;
+    while (bytes > 0) {
+        ssize_t n = write(out->fd, p, bytes);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return io_error(out->temporary, err);
+        p += n;
+        bytes -= (size_t)n;
+    }
+    return TRUENO_OK;
+}
+
+trueno_status apr_output_pad_to(apr_output *out, uint64_t offset, trueno_error *err)
+{
+    static const uint8_t ZEROS[4096];
+
+    return apr_output_write(out, ZEROS, (size_t)(offset - out->offset), err);
+}
+
+trueno_status apr_output_finish(apr_output *out, trueno_error *err)
+{
+    if (fsync(out->fd) != 0)
+        return io_error(out->temporary, err);
+    return TRUENO_OK;
+}
+
+/* The folder's entry must be on the disk too; a folder that cannot be synced is not an error. */
+static void sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    int fd;
+
+    memcpy(folder, n > 0 ? path : ".", n > 0 ? n : 1);
+    folder[n > 0 ? n : 1] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    (void)close(fd);
+}
+
+trueno_status apr_output_commit(apr_output *out, trueno_error *err)
+{
+    int closed = close(out->fd);
+
+    out->fd = -1;
+    if (closed != 0 || rename(out->temporary, out->path) != 0) {
+        trueno_status status = io_error(out->path, err);
+
+        (void)unlink(out->temporary);
+        return status;
+    }
+    sync_folder(out->path);
+    return TRUENO_OK;
+}
+
+void apr_output_abandon(apr_output *out)
+{
+    if (out->fd < 0)
+        return;
+    (void)close(out->fd);
+    (void)unlink(out->temporary);
+    out->fd = -1;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* What each tensor of an output file is made of, and making it row by row. */
+#ifndef APR_PLAN_H
+#define APR_PLAN_H
+
+#include "model_private.h"
+#include "output.h"
+#include <apr/convert.h>
+
+/* One tensor of the output. */
+typedef struct apr_planned {
+    const char *name;
+    trueno_type type;
+    int32_t n_dims;
+    int64_t dims[4];
+    uint64_t bytes;
+    uint64_t offset;                /* relative to the output's data, by apr_plan_place() */
+    const apr_tensor *const *parts; /* put one behind the other: experts of a stack */
+    int32_t n_parts;
+    const float *values; /* instead of parts: F32 values of the plan's own */
+    int32_t role, layer;
+    float add;     /* to every weight */
+    int32_t heads; /* rows are reordered within each of so many heads; 0: not */
+    bool to_norm;  /* from split halves to adjacent pairs, else the other way */
+} apr_planned;
+
+typedef struct apr_plan {
+    trueno_arena arena;
+    apr_config config; /* of the output */
+    apr_planned *tensors;
+    size_t n;
+} apr_plan;
+
+/*
+ * Plan the tensors of `m` for an output whose names are `names`: types by options->mix, Q and K
+ * rows in the order that rope_type names (-1: as they are), norm weights with norm_weight_offset
+ * (-1: as they are). Free with trueno_arena_free(&plan->arena).
+ */
+trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, apr_role_names names,
+                            int32_t rope_type, float norm_weight_offset,
+                            const apr_convert_options *options, trueno_error *err);
+
+/* Sort by name. */
+trueno_status apr_plan_sort(apr_plan *plan, trueno_error *err);
+
+/* Offsets in order, each a multiple of `alignment`; the end of the last is the result. */
+uint64_t apr_plan_place(apr_plan *plan, size_t alignment);
+
+/* Write every tensor at its place, counted from the output's current offset; finite or refused. */
+trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_output *out,
+                             const apr_convert_options *options, trueno_error *err);
+
+/* A tensor of the plan's own values. */
+trueno_status apr_plan_add_values(apr_plan *plan, const char *name, const float *values, int32_t n,
+                                  trueno_error *err);
+
+/* A role's name in a format, "" when it has none; NUL-terminated in out[0..capacity). */
+void apr_role_tensor_name(const apr_model *m, int32_t role, int32_t layer, int32_t expert,
+                          apr_role_names names, char *out, size_t capacity);
+
+#endif
