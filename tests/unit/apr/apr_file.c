@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * .apr files byte by byte: an example made by hand from docs/formats/apr.md opens, and every cut
+ * and every flipped bit is found: in header, metadata and index at every open, elsewhere by the
+ * footer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gguf_build.h"
+#include "memory_fixture.h"
+#include <apr/inspect.h>
+#include <apr/model.h>
+#include <string.h>
+#include <zlib.h>
+
+#define METADATA                                                                                   \
+    "{\"apr_dtype_table\":\"ggml\",\"architecture\":\"qwen2\",\"num_layers\":1,\"hidden_size\":4," \
+    "\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_size\":4,\"max_position_embeddings\":8,"    \
+    "\"rms_norm_eps\":1e-6,\"vocab_size\":2,\"rope_type\":2,\"tokenizer.kind\":\"bpe\","           \
+    "\"tokenizer.model_type\":\"gpt2\",\"tokenizer.token_type\":[1,3],"                            \
+    "\"tokenizer.token_flags\":[0,3],\"tokenizer.vocabulary\":[\"a\",{\"bytes\":\"ff00\"}]}"
+
+/* What a case changes before the checksums are made. */
+typedef struct apr_build {
+    const char *metadata;
+    uint8_t magic[4], major;
+    uint16_t flags;
+    uint32_t more_tensors;
+    uint64_t move_index, move_data;
+    byte_run index;
+    bool break_header, break_tables;
+    size_t data;
+} apr_build;
+
+static void put_u16(byte_run *b, uint16_t v)
+{
+    put(b, &v, sizeof v);
+}
+
+static void entry(byte_run *b, const char *name, uint8_t type, uint8_t n_dims, const uint64_t *dims,
+                  uint64_t offset, uint64_t size)
+{
+    put_u16(b, (uint16_t)strlen(name));
+    put(b, name, strlen(name));
+    put_u8(b, type);
+    put_u8(b, n_dims);
+    for (int i = 0; i < n_dims; i++)
+        put_u64(b, dims[i]);
+    put_u64(b, offset);
+    put_u64(b, size);
+}
+
+static apr_build good_build(void)
+{
+    static const uint64_t EMBEDDING[] = {2, 4}, NORM[] = {4};
+    apr_build b = {.metadata = METADATA,
+                   .magic = {'A', 'P', 'R', 0},
+                   .major = 2,
+                   .flags = 1 << 9 | 1 << 10 | 1 << 12,
+                   .data = 128};
+
+    entry(&b.index, "model.embed_tokens.weight", 0, 2, EMBEDDING, 0, 32);
+    entry(&b.index, "model.norm.weight", 0, 1, NORM, 64, 16);
+    return b;
+}
+
+static void pad_to_64(byte_run *b)
+{
+    while (b->n % 64 != 0)
+        put_u8(b, 0);
+}
+
+/* The file, and in *tables where its data begin. */
+static byte_run finish(apr_build *b, size_t *tables)
+{
+    byte_run file = {0}, body = {0};
+    const uint64_t index = 64 + (strlen(b->metadata) + 63) / 64 * 64;
+    uint32_t crc;
+
+    put(&body, b->metadata, strlen(b->metadata));
+    pad_to_64(&body);
+    put(&body, b->index.data, b->index.n);
+    pad_to_64(&body);
+    put(&file, b->magic, 4);
+    put_u8(&file, b->major);
+    put_u8(&file, 0);
+    put_u16(&file, b->flags);
+    put_u32(&file, 2 + b->more_tensors);
+    put_u64(&file, 64);
+    put_u32(&file, (uint32_t)strlen(b->metadata));
+    put_u64(&file, index + b->move_index);
+    put_u64(&file, 64 + body.n + b->move_data);
+    put_u32(&file, 0);
+    put_u32(&file, (uint32_t)crc32(0, body.data, (unsigned)body.n) ^ b->break_tables);
+    while (file.n < 64)
+        put_u8(&file, 0);
+    crc = (uint32_t)crc32(crc32(0, file.data, 40), file.data + 44, 20) ^ b->break_header;
+    memcpy(file.data + 40, &crc, 4);
+    put(&file, body.data, body.n);
+    *tables = file.n;
+    for (size_t i = 0; i < b->data; i++)
+        put_u8(&file, (uint8_t)(i % 3));
+    put_u32(&file, (uint32_t)crc32(0, file.data, (unsigned)file.n));
+    byte_run_free(&body);
+    byte_run_free(&b->index);
+    return file;
+}
+
+static trueno_status try_open(const byte_run *file, size_t n, bool verify, trueno_error *err)
+{
+    guarded g = guarded_copy(file->data, n);
+    apr_model_options options;
+    apr_model *m;
+    counting c;
+    trueno_status status;
+
+    counting_init(&c);
+    apr_model_options_init(&options, sizeof options);
+    options.allocator = &c.allocator;
+    options.verify = verify;
+    *err = (trueno_error){0};
+    status = apr_model_open_memory(&m, g.data, n, &options, err);
+    if (status < 0)
+        assert_null(strchr(err->message, '\n'));
+    apr_model_close(m);
+    assert_int_equal(c.live, 0);
+    guarded_free(&g);
+    return status;
+}
+
+static void test_good(void **state)
+{
+    apr_build b = good_build();
+    size_t tables;
+    byte_run file = finish(&b, &tables);
+    trueno_error err = {0};
+    apr_model_options options;
+    apr_model *m;
+    const apr_tensor *t;
+
+    (void)state;
+    apr_model_options_init(&options, sizeof options);
+    options.verify = true;
+    if (apr_model_open_memory(&m, file.data, file.n, &options, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_string_equal(apr_model_format(m), "APR");
+    t = apr_model_role(m, APR_OUTPUT_NORM, 0);
+    assert_non_null(t);
+    assert_int_equal(t->offset, tables + 64);
+    assert_int_equal(t->bytes, 16);
+    assert_int_equal(apr_model_config(m)->rope_type, 2);
+    assert_int_equal(apr_model_vocab(m)->n_tokens, 2);
+    assert_int_equal(apr_model_vocab(m)->tokens[1].length, 2);
+    assert_memory_equal(apr_model_vocab(m)->tokens[1].data, "\xff\x00", 2);
+    assert_null(apr_model_meta_find(m, "tokenizer.vocabulary"));
+    assert_non_null(apr_model_meta_find(m, "num_kv_heads"));
+    apr_model_close(m);
+    byte_run_free(&file);
+}
+
+static void test_every_truncation(void **state)
+{
+    apr_build b = good_build();
+    size_t tables;
+    byte_run file = finish(&b, &tables);
+    trueno_error err;
+
+    (void)state;
+    for (size_t n = 0; n < tables + 4; n++)
+        assert_int_equal(try_open(&file, n, false, &err), TRUENO_FORMAT);
+    for (size_t n = tables + 4; n < file.n; n++) /* what is left of the data may hold the tensors */
+        assert_true(try_open(&file, n, true, &err) < 0);
+    byte_run_free(&file);
+}
+
+static void test_every_bit(void **state)
+{
+    apr_build b = good_build();
+    size_t tables;
+    byte_run file = finish(&b, &tables);
+    trueno_error err;
+
+    (void)state;
+    for (size_t bit = 0; bit < file.n * 8; bit++) {
+        trueno_status status;
+
+        file.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (bit / 8 <
+            tables) { /* found at every open; as another format or version if so it looks */
+            status = try_open(&file, file.n, false, &err);
+            if (status != TRUENO_FORMAT && !(bit / 8 < 8 && status == TRUENO_UNSUPPORTED))
+                fail_msg("bit %zu: status %d", bit, status);
+        } else {
+            assert_int_equal(try_open(&file, file.n, false, &err), TRUENO_OK);
+            assert_int_equal(try_open(&file, file.n, true, &err), TRUENO_CONTENT);
+        }
+        file.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(try_open(&file, file.n, true, &err), TRUENO_OK);
+    byte_run_free(&file);
+}
+
+static void check(apr_build b, trueno_status status, const char *says)
+{
+    size_t tables;
+    byte_run file = finish(&b, &tables);
+    trueno_error err;
+    trueno_status found = try_open(&file, file.n, false, &err);
+
+    if (found != status || strstr(err.message, says) == NULL)
+        fail_msg("status %d, '%s'; wanted %d, '%s'", found, err.message, status, says);
+    byte_run_free(&file);
+}
+
+#define CHECK(status, says, ...)    \
+    do {                            \
+        apr_build b = good_build(); \
+        __VA_ARGS__;                \
+        check(b, status, says);     \
+    } while (0)
+
+static void test_headers(void **state)
+{
+    (void)state;
+    CHECK(TRUENO_OK, "", memcpy(b.magic, "APR2", 4));
+    CHECK(TRUENO_UNSUPPORTED, "classic machine learning", memcpy(b.magic, "APRN", 4));
+    CHECK(TRUENO_UNSUPPORTED, "whisper.apr", memcpy(b.magic, "APR1", 4));
+    CHECK(TRUENO_FORMAT, "magic", memcpy(b.magic, "APRX", 4));
+    CHECK(TRUENO_UNSUPPORTED, "version 3.0", b.major = 3);
+    CHECK(TRUENO_UNSUPPORTED, "column-major", b.flags |= 1 << 11);
+    CHECK(TRUENO_UNSUPPORTED, "compressed", b.flags |= 1);
+    CHECK(TRUENO_UNSUPPORTED, "encrypted", b.flags |= 4);
+    CHECK(TRUENO_UNSUPPORTED, "unknown flags", b.flags |= 1 << 15);
+    CHECK(TRUENO_FORMAT, "checksum of the header", b.break_header = true);
+    CHECK(TRUENO_FORMAT, "checksum of metadata and index", b.break_tables = true);
+    CHECK(TRUENO_FORMAT, "multiples of 64", b.move_index = 8);
+    CHECK(TRUENO_FORMAT, "do not fit", b.move_index = (uint64_t)1 << 40);
+    CHECK(TRUENO_FORMAT, "do not fit", b.move_data = (uint64_t)1 << 63);
+    CHECK(TRUENO_FORMAT, "tensors do not fit", b.more_tensors = UINT32_MAX - 2);
+    CHECK(TRUENO_FORMAT, "a name of 0 bytes", b.more_tensors = 1);
+    CHECK(TRUENO_FORMAT, "end at 64", b.data = 64);
+}
+
+static void test_entries(void **state)
+{
+    static const uint64_t FOUR[] = {4, 1, 1, 1, 1, 1, 1, 1, 1}, ZERO[] = {0},
+                          HUGE_[] = {(uint64_t)1 << 62, 8};
+
+    (void)state;
+#define ENTRIES(status, says, ...)                                         \
+    CHECK(status, says, b.index.n = 0;                                     \
+          entry(&b.index, "model.embed_tokens.weight", 0, 1, FOUR, 0, 16); \
+          entry(&b.index, __VA_ARGS__))
+    ENTRIES(TRUENO_OK, "", "model.norm.weight", 0, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "not in order", "a", 0, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "not in order", "model.embed_tokens.weight", 0, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "a name of 0 bytes", "", 0, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_UNSUPPORTED, "element type 77", "n", 77, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_UNSUPPORTED, "element type 128", "n", 128, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "0 dimensions", "n", 0, 0, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "9 dimensions", "n", 0, 9, FOUR, 64, 16);
+    ENTRIES(TRUENO_UNSUPPORTED, "5 dimensions", "n", 0, 5, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "dimension 0 is 0", "n", 0, 1, ZERO, 64, 0);
+    ENTRIES(TRUENO_FORMAT, "too many elements", "n", 0, 2, HUGE_, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "do not take the 20 bytes", "n", 0, 1, FOUR, 64, 20);
+    ENTRIES(TRUENO_FORMAT, "do not take", "n", 2, 1, FOUR, 64, 16);
+    ENTRIES(TRUENO_FORMAT, "unaligned", "n", 0, 1, FOUR, 32, 16);
+    ENTRIES(TRUENO_FORMAT, "past their end", "n", 0, 1, FOUR, 128, 16);
+    ENTRIES(TRUENO_FORMAT, "past their end", "n", 0, 1, FOUR, (uint64_t)-64, 16);
+    ENTRIES(TRUENO_FORMAT, "begins inside", "n", 0, 1, FOUR, 0, 16);
+}
+
+static void test_metadata(void **state)
+{
+    (void)state;
+    CHECK(TRUENO_UNSUPPORTED, "apr_dtype_table", b.metadata = "{\"architecture\":\"qwen2\"}");
+    CHECK(TRUENO_FORMAT, "line 1", b.metadata = "{");
+    CHECK(TRUENO_FORMAT, "duplicate", b.metadata = "{\"a\":1,\"a\":2}");
+    CHECK(TRUENO_FORMAT, "architecture", b.metadata = "{\"apr_dtype_table\":\"ggml\"}");
+    CHECK(TRUENO_FORMAT, "required key num_layers",
+          b.metadata = "{\"apr_dtype_table\":\"ggml\",\"architecture\":\"qwen2\"}");
+    CHECK(TRUENO_FORMAT, "tokenizer.token_type has 0 entries",
+          b.metadata =
+              "{\"apr_dtype_table\":\"ggml\",\"architecture\":\"bert\",\"tokenizer.kind\":"
+              "\"bpe\",\"tokenizer.model_type\":\"gpt2\",\"tokenizer.vocabulary\":[\"a\"]}");
+    CHECK(TRUENO_FORMAT, "entry 0 is no text",
+          b.metadata = "{\"apr_dtype_table\":\"ggml\",\"architecture\":\"bert\",\"tokenizer.kind\":"
+                       "\"bpe\",\"tokenizer.vocabulary\":[1]}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),      cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_every_bit), cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_entries),   cmocka_unit_test(test_metadata),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
