@@ -9,8 +9,9 @@
 enum {
     TOKENS_LIMIT = 512, /* tokens that are multiplied while a stripe is at hand */
     CHUNK = 1024,       /* weights along K in a stripe of a quantised type: 24 KB of L1 */
-    CHUNK_FLOAT = 256,  /* of a float type: 16 KB */
-    STRIP_GROUPS = 8,   /* groups whose sums are kept while a chunk of activations is in L2 */
+    CHUNK_FLOAT = 128,  /* of a pair of groups of a float type: 16 KB */
+    FLOAT_PAIR = 2,
+    STRIP_GROUPS = 8, /* groups whose sums are kept while a chunk of activations is in L2 */
     STRIPE_BYTES = CHUNK / BLOCK_WEIGHTS * 12 * LINE_BYTES,
     ACC_FLOATS = 2 * TOKENS_LIMIT * GROUP_ROWS, /* products and minima */
     RUN_GROUPS = 8,                             /* groups of one product of one token */
@@ -212,13 +213,24 @@ static void multiply_chunk(const product *p, const packed_segment *s, int64_t gr
     int64_t steps = s->f->unit / BLOCK_WEIGHTS;
 
     k->of[s->source.type].unpack(units_of(p, s, group, first, n, thread), n, stripe);
-    if (s->f->sub == 0)
-        k->tile_float((const float *)(const void *)stripe, first * s->f->unit, n * s->f->unit,
-                      &p->act, acc);
-    else
-        k->tile(s->f, stripe, first * steps, n * steps, &p->act, acc);
+    k->tile(s->f, stripe, first * steps, n * steps, &p->act, acc);
     if (s->f->minimum)
         k->minima(s->f, stripe, first * steps, n * steps, &p->act, acc + plane_floats(p));
+}
+
+/* The same for one or two groups of a float type. */
+static void multiply_floats(const product *p, const packed_segment *s, int64_t group,
+                            int64_t n_groups, int64_t first, int64_t n, float *acc, int thread)
+{
+    const matmul_kernels *k = &p->work->kernels;
+    float *stripe = (float *)(void *)p->work->threads[thread].stripe;
+    int64_t cols = n * s->f->unit;
+
+    for (int64_t i = 0; i < n_groups; i++)
+        k->of[s->source.type].unpack(units_of(p, s, group + i, first, n, thread), n,
+                                     stripe + i * cols * GROUP_ROWS);
+    k->tile_float(stripe, (int)n_groups, first * s->f->unit, cols, &p->act, acc,
+                  2 * plane_floats(p));
 }
 
 /* Many tokens, groups [begin, end) of a segment: unpack a chunk once, multiply every token by it.
@@ -233,8 +245,15 @@ static void multiply_many(const product *p, const packed_segment *s, int64_t beg
     for (int64_t first = 0; first < s->n_units; first += chunk) {
         int64_t n = s->n_units - first < chunk ? s->n_units - first : chunk;
 
-        for (int64_t g = begin; g < end; g++)
-            multiply_chunk(p, s, g, first, n, acc + 2 * (g - begin) * plane, thread);
+        for (int64_t g = begin, step; g < end; g += step) {
+            float *sums = acc + 2 * (g - begin) * plane;
+
+            step = s->f->sub == 0 && end - g >= FLOAT_PAIR ? FLOAT_PAIR : 1;
+            if (s->f->sub == 0)
+                multiply_floats(p, s, g, step, first, n, sums, thread);
+            else
+                multiply_chunk(p, s, g, first, n, sums, thread);
+        }
     }
     for (int64_t t = 0; t < p->act.n_tokens; t++, acc += GROUP_ROWS)
         store_groups(p, s, t, begin, end, acc, s->f->minimum ? acc + plane : NULL, 2 * plane);
@@ -290,7 +309,9 @@ static void multiply_tokens(product *p, int64_t n)
     else
         trueno_pool_for(pool, a->n_panels * a->width, 4, round_tokens, p);
     grain = between(1, groups / (threads * 8), STRIP_GROUPS);
-    p->strip = n * p->w->cols * 2 > RESIDENT_BYTES ? grain : 1;
+    if (p->floats && grain < FLOAT_PAIR)
+        grain = FLOAT_PAIR;
+    p->strip = n * p->w->cols * 2 > RESIDENT_BYTES ? grain : p->floats ? FLOAT_PAIR : 1;
     trueno_pool_for(pool, groups, grain, multiply_groups, p);
 }
 

@@ -205,22 +205,24 @@ static void minima_c(const packed_format *f, const uint8_t *stripe, int64_t firs
         }
 }
 
-static void tile_float_c(const float *stripe, int64_t first, int64_t n, const activations *a,
-                         float *acc)
+static void tile_float_c(const float *stripe, int n_groups, int64_t first, int64_t n,
+                         const activations *a, float *acc, int64_t acc_stride)
 {
     int64_t w = a->width;
 
-    if (first == 0)
-        clear(a, acc);
-    for (int64_t i = 0; i < a->n_panels * w; i++) {
-        const float *x = a->x + (i / w * a->x_cols + first) * w + i % w;
+    for (int g = 0; g < n_groups; g++, stripe += n * GROUP_ROWS, acc += acc_stride) {
+        if (first == 0)
+            clear(a, acc);
+        for (int64_t i = 0; i < a->n_panels * w; i++) {
+            const float *x = a->x + (i / w * a->x_cols + first) * w + i % w;
 
-        for (int64_t k = 0; k < n; k++)
-            for (int r = 0; r < GROUP_ROWS; r++) {
-                float *y = &acc[i * GROUP_ROWS + r];
+            for (int64_t k = 0; k < n; k++)
+                for (int r = 0; r < GROUP_ROWS; r++) {
+                    float *y = &acc[i * GROUP_ROWS + r];
 
-                *y = fmaf(stripe[k * GROUP_ROWS + r], x[k * w], *y);
-            }
+                    *y = fmaf(stripe[k * GROUP_ROWS + r], x[k * w], *y);
+                }
+        }
     }
 }
 

@@ -54,9 +54,12 @@ typedef struct matmul_kernels {
     /** The same for minima times sums of activations; types with a minimum only. */
     void (*minima)(const packed_format *f, const uint8_t *stripe, int64_t first, int64_t n,
                    const activations *a, float *acc);
-    /** The same for float types: columns [first, first + n). */
-    void (*tile_float)(const float *stripe, int64_t first, int64_t n, const activations *a,
-                       float *acc);
+    /**
+     * The same for columns [first, first + n) of n_groups (1 or 2) groups of a float type: stripes
+     * of [n][16] one after another, sums acc_stride floats apart.
+     */
+    void (*tile_float)(const float *stripe, int n_groups, int64_t first, int64_t n,
+                       const activations *a, float *acc, int64_t acc_stride);
     /**
      * y = products (+ minima) (+ bias) (+ y) of one token and n_groups whole groups, whose sums lie
      * `stride` floats apart; minima and bias may be NULL.

@@ -368,29 +368,58 @@ FLOAT_KERNELS(f32, 4)
 FLOAT_KERNELS(f16, 2)
 FLOAT_KERNELS(bf16, 2)
 
-static void tile_float(const float *stripe, int64_t first, int64_t n, const activations *a,
-                       float *acc)
+/*
+ * One or two vectors of outputs times some tokens: two share each broadcast, since loads, not
+ * multiplications, would be the limit otherwise.
+ */
+INLINE void float_block(const float *const *weights, float *const *y, int count, int tokens,
+                        const float *x, int64_t n, bool fresh)
 {
-    const int w = PANEL_TOKENS;
+    vf sums[2 * V_FLOAT_TOKENS];
 
-    assert(a->width == w);
+    for (int i = 0; i < count * tokens; i++)
+        sums[i] = fresh ? (vf){0} : v_load(y[i / tokens] + GROUP_ROWS * (i % tokens));
+    for (int64_t k = 0; k < n; k++, x += PANEL_TOKENS) {
+        vf first = v_load(weights[0] + GROUP_ROWS * k);
+        vf second = count == 2 ? v_load(weights[1] + GROUP_ROWS * k) : first;
+
+        for (int t = 0; t < tokens; t++) {
+            vf activation = v_broadcast(x[t]);
+
+            sums[t] = v_fma(first, activation, sums[t]);
+            if (count == 2)
+                sums[tokens + t] = v_fma(second, activation, sums[tokens + t]);
+        }
+    }
+    for (int i = 0; i < count * tokens; i++)
+        v_store(y[i / tokens] + GROUP_ROWS * (i % tokens), sums[i]);
+}
+
+static void tile_float(const float *stripe, int n_groups, int64_t first, int64_t n,
+                       const activations *a, float *acc, int64_t acc_stride)
+{
+    int vectors = n_groups * V_PASSES;
+
+    assert(a->width == PANEL_TOKENS);
     for (int64_t p = 0; p < a->n_panels; p++)
-        for (int at = 0; at < w * V_PASSES; at += V_FLOAT_TOKENS) {
-            int pass = at / w, token = at % w;
-            const float *x = a->x + (p * a->x_cols + first) * w + token;
-            float *to = acc + GROUP_ROWS * (p * w + token) + V_LANES * pass;
-            vf sums[V_FLOAT_TOKENS];
+        for (int v = 0; v < vectors; v += 2) {
+            const float *x = a->x + (p * a->x_cols + first) * PANEL_TOKENS, *weights[2];
+            float *y[2];
 
-            for (int t = 0; t < V_FLOAT_TOKENS; t++)
-                sums[t] = first == 0 ? (vf){0} : v_load(to + GROUP_ROWS * t);
-            for (int64_t k = 0; k < n; k++) {
-                vf weight = v_load(stripe + GROUP_ROWS * k + V_LANES * pass);
+            for (int i = 0; i < 2 && v + i < vectors; i++) {
+                int group = (v + i) / V_PASSES, lane = V_LANES * ((v + i) % V_PASSES);
 
-                for (int t = 0; t < V_FLOAT_TOKENS; t++)
-                    sums[t] = v_fma(weight, v_broadcast(x[w * k + t]), sums[t]);
+                weights[i] = stripe + group * n * GROUP_ROWS + lane;
+                y[i] = acc + group * acc_stride + p * PANEL_TOKENS * GROUP_ROWS + lane;
             }
-            for (int t = 0; t < V_FLOAT_TOKENS; t++)
-                v_store(to + GROUP_ROWS * t, sums[t]);
+            if (v + 1 < vectors)
+                for (int t = 0; t < PANEL_TOKENS; t += V_FLOAT_TOKENS / 2)
+                    float_block(weights, (float *[]){y[0] + GROUP_ROWS * t, y[1] + GROUP_ROWS * t},
+                                2, V_FLOAT_TOKENS / 2, x + t, n, first == 0);
+            else
+                for (int t = 0; t < PANEL_TOKENS; t += V_FLOAT_TOKENS)
+                    float_block(weights, (float *[]){y[0] + GROUP_ROWS * t}, 1, V_FLOAT_TOKENS,
+                                x + t, n, first == 0);
         }
 }
 
