@@ -111,6 +111,13 @@ const option_row OPTION_ROWS[] = {
     TEXT("text", 0, "FILE", NULL, GROUP_EVAL, text, "the text to score"),
     TEXT("save-logits", 0, "FILE", NULL, GROUP_EVAL, save_logits, "save the base distribution"),
     TEXT("kl-against", 0, "FILE", NULL, GROUP_EVAL, kl_against, "compare with a saved base"),
+    TEXT("output", 'o', "FILE", NULL, GROUP_CONVERT, output,
+         "write here (default: the source's stem in the working folder)"),
+    TEXT("format", 0, "apr|gguf", NULL, GROUP_CONVERT, format,
+         "target format (default: by the extension of the output)"),
+    TEXT("quantize", 0, "TYPE", NULL, GROUP_CONVERT, quantize,
+         "weight type or mix: Q8_0, Q4_K_M, Q4_K_S, Q5_K_M, Q6_K, ..."),
+    FLAG("force", 0, GROUP_CONVERT, force, "replace a file of that name"),
     FLAG("show-origin", 0, GROUP_CONFIG, show_origin, "say where each value comes from"),
 };
 

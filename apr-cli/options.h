@@ -40,6 +40,9 @@ typedef struct cli_options {
     int64_t repetitions, warmup;
     const char *text, *save_logits, *kl_against;
     bool show_origin;
+    /* convert */
+    const char *output, *format, *quantize;
+    bool force;
 } cli_options;
 
 typedef enum option_kind {
@@ -64,7 +67,8 @@ enum {
     GROUP_EVAL = 1 << 9,
     GROUP_CONFIG = 1 << 10,
     GROUP_TEMPLATE = 1 << 11,
-    GROUP_FILE = 1 << 12
+    GROUP_FILE = 1 << 12,
+    GROUP_CONVERT = 1 << 13
 };
 
 typedef struct option_row {

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* apr convert, import and export: a model in another format, or with other weight types. */
+#include "commands.h"
+
+#include <apr/convert.h>
+#include <apr/inspect.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a conversion is asked to do. */
+typedef struct conversion {
+    const cli_arguments *a;
+    const char *format; /* given, or what the command stands for; NULL: by the extension */
+    char *output;       /* allocated when derived */
+    double last_shown;
+} conversion;
+
+static const char *extension(const char *path)
+{
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+
+    return dot != NULL && (slash == NULL || dot > slash) ? dot + 1 : "";
+}
+
+/* Without --output: the source's stem and the format's extension, in the working folder. */
+static trueno_status derive_output(conversion *c, trueno_error *err)
+{
+    const char *source = c->a->positional[0], *base = strrchr(source, '/');
+    size_t stem, bytes;
+
+    base = base != NULL ? base + 1 : source;
+    stem = strlen(base);
+    if (extension(base)[0] != '\0')
+        stem -= strlen(extension(base)) + 1;
+    if (c->format == NULL)
+        return trueno_fail(err, TRUENO_USAGE, "--output FILE or --format is needed");
+    bytes = stem + strlen(c->format) + 2;
+    c->output = malloc(bytes);
+    if (c->output == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a path");
+    (void)snprintf(c->output, bytes, "%.*s.%s", (int)stem, base, c->format);
+    return TRUENO_OK;
+}
+
+static trueno_status choose_output(conversion *c, trueno_error *err)
+{
+    const char *given = c->a->o.output;
+
+    if (given == NULL)
+        return derive_output(c, err);
+    if (c->a->o.format != NULL && extension(given)[0] != '\0' &&
+        strcmp(c->a->o.format, extension(given)) != 0)
+        return trueno_fail(err, TRUENO_USAGE,
+                           "--format %s and the extension of %s contradict each "
+                           "other",
+                           c->a->o.format, given);
+    if (c->a->o.format == NULL && extension(given)[0] != '\0')
+        c->format = NULL; /* the extension decides */
+    c->output = strdup(given);
+    return c->output != NULL ? TRUENO_OK : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
+}
+
+static void show_progress(void *user, uint64_t done, uint64_t total)
+{
+    conversion *c = user;
+    double now = now_milliseconds();
+
+    if (c->a->o.quiet || c->a->o.json || !isatty(STDERR_FILENO) ||
+        (now - c->last_shown < 100 && done < total))
+        return;
+    c->last_shown = now;
+    (void)fprintf(stderr, "\r%s: %3.0f %%", c->output,
+                  total > 0 ? 100.0 * (double)done / (double)total : 100.0);
+    if (done >= total)
+        (void)fprintf(stderr, "\r\033[K");
+}
+
+static trueno_status report(const conversion *c, const apr_model *source, double began,
+                            trueno_error *err)
+{
+    struct stat info = {0};
+    double seconds = (now_milliseconds() - began) / 1e3;
+
+    (void)stat(c->output, &info);
+    if (c->a->o.json)
+        return print_json(json_pack("{s:i, s:s, s:s, s:I, s:I, s:o}", "schema", 1, "source",
+                                    c->a->positional[0], "output", c->output, "source_bytes",
+                                    (json_int_t)apr_model_bytes(source), "output_bytes",
+                                    (json_int_t)info.st_size, "seconds", json_number(seconds)),
+                          err);
+    print_note(c->a, "%s: %.1f MB from %.1f MB in %.1f s", c->output, (double)info.st_size * 1e-6,
+               (double)apr_model_bytes(source) * 1e-6, seconds);
+    return TRUENO_OK;
+}
+
+static trueno_status convert(conversion *c, trueno_error *err)
+{
+    apr_convert_options o;
+    apr_model *model = NULL;
+    double began = now_milliseconds();
+    trueno_status status = choose_output(c, err);
+
+    apr_convert_options_init(&o, sizeof o);
+    o.format = c->format;
+    o.force = c->a->o.force;
+    o.progress = show_progress;
+    o.progress_user = c;
+    if (status == TRUENO_OK && c->a->o.quantize != NULL &&
+        (o.mix = apr_mix_find(c->a->o.quantize)) == NULL)
+        status = trueno_fail(err, TRUENO_USAGE, "--quantize: '%s' is no weight type and no mix",
+                             c->a->o.quantize);
+    if (status == TRUENO_OK)
+        status = load_model(c->a, c->a->positional[0], false, &model, err);
+    if (status == TRUENO_OK)
+        status = apr_convert_model(model, c->output, &o, err);
+    if (status == TRUENO_OK)
+        status = report(c, model, began, err);
+    apr_model_close(model);
+    free(c->output);
+    return status;
+}
+
+trueno_status convert_command(cli_arguments *a, trueno_error *err)
+{
+    conversion c = {.a = a, .format = a->o.format};
+
+    return convert(&c, err);
+}
+
+trueno_status import_command(cli_arguments *a, trueno_error *err)
+{
+    conversion c = {.a = a, .format = a->o.format != NULL ? a->o.format : "apr"};
+
+    return convert(&c, err);
+}
+
+trueno_status validate_command(cli_arguments *a, trueno_error *err)
+{
+    apr_model *model;
+    trueno_status status;
+
+    a->o.verify = true; /* every checksum */
+    status = load_model(a, a->positional[0], false, &model, err);
+    if (status < 0)
+        return status;
+    status = apr_model_check_shapes(model, err);
+    for (size_t i = 0; i < apr_model_tensor_count(model) && status == TRUENO_OK; i++) {
+        const apr_tensor *t = apr_model_tensor(model, i);
+        apr_tensor_statistics s;
+
+        if (trueno_type_get(t->type) == NULL || (status = apr_tensor_stats(model, t, &s, err)) < 0)
+            continue;
+        if (s.nans + s.infinities > 0)
+            status = trueno_fail(err, TRUENO_CONTENT,
+                                 "%s: %s: %llu NaN and %llu infinite values of %llu",
+                                 a->positional[0], t->name, (unsigned long long)s.nans,
+                                 (unsigned long long)s.infinities, (unsigned long long)s.count);
+    }
+    if (status == TRUENO_OK && a->o.json)
+        status =
+            print_json(json_pack("{s:i, s:s, s:b, s:I}", "schema", 1, "file", a->positional[0],
+                                 "valid", 1, "tensors", (json_int_t)apr_model_tensor_count(model)),
+                       err);
+    else if (status == TRUENO_OK)
+        (void)printf("%s: valid, %zu tensors\n", a->positional[0], apr_model_tensor_count(model));
+    apr_model_close(model);
+    return status;
+}
