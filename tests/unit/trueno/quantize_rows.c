@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { ROWS = 301, COLS = 768 };
+enum { ROWS = 67, COLS = 768 };
 
 typedef struct fixture {
     float *x, *importance; /* [ROWS, COLS], [COLS] */
