@@ -91,7 +91,7 @@ LANE_FN void affine_try(int n, const fit_shape *shape, const group_lanes *g, int
 
     affine_round(n, g, part, inverse, m, vf_all((float)shape->levels), s);
     new.gain = affine_solve(s, shape->per_super == 1, &new.d, &new.m);
-    better = new.gain > best->gain;
+    better = new.gain > best->gain *GAIN_MARGIN;
     best->d = vf_select(better, new.d, best->d);
     best->m = vf_select(better, new.m, best->m);
     best->gain = vf_select(better, new.gain, best->gain);
@@ -102,7 +102,7 @@ LANE_FN affine_pair affine_search(int n, const fit_shape *shape, const group_lan
                                   affine_sums *s)
 {
     vf low = g->x[0].part[part], high = low, range;
-    affine_pair best = {{0}, {0}, vf_all(-1)};
+    affine_pair best = {{0}, {0}, {0}};
 
     s->sw = s->sx = (vf){0};
     for (int j = 0; j < n; j++) {
@@ -116,7 +116,7 @@ LANE_FN affine_pair affine_search(int n, const fit_shape *shape, const group_lan
     if (shape->per_super > 1) /* minima are unsigned */
         low = vf_min(low, (vf){0});
     range = high - low;
-    for (int step = 0; step < AFFINE_STEPS; step++) {
+    for (int step = AFFINE_STEPS - 1; step >= 0; step--) { /* from small slopes to large */
         float reach = (float)shape->levels - 1.0f + 2.0f / AFFINE_STEPS * (float)step;
 
         affine_try(n, shape, g, part, vf_ratio(vf_all(reach), range), -low, s, &best);

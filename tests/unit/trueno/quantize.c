@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { ROWS = 64, COLS = 1024, N = ROWS * COLS };
+enum { ROWS = 64, COLS = 1024, N = ROWS * COLS, QK_K_WEIGHTS = 256 };
 
 /* x through the type and back. */
 static void round_trip(const trueno_type_info *type, const float *x, const float *importance,
@@ -149,6 +149,33 @@ static void test_second_round_trip(void **state)
     free(x);
     free(once);
     free(twice);
+}
+
+/* One group of a super-block holds a lone outlier, which any level could stand for; the others lie
+ * on the grid that the smallest choice leaves them, and must come back on it. */
+static void test_outlier_leaves_others_alone(void **state)
+{
+    static const int TYPES[] = {TRUENO_Q4_K, TRUENO_Q5_K};
+    uint64_t random = random_seed();
+    float x[QK_K_WEIGHTS], back[QK_K_WEIGHTS];
+
+    (void)state;
+    for (int i = 0; i < 2 * 200; i++) {
+        const trueno_type_info *type = trueno_type_get(TYPES[i % 2]);
+        const int levels = i % 2 == 0 ? 15 : 31;
+
+        for (int j = 0; j < QK_K_WEIGHTS; j++) {
+            uint64_t q =
+                j % 32 == 0 ? (uint64_t)levels : random_u64(&random) % ((uint64_t)levels + 1);
+
+            x[j] = 0x1p-7f * (float)(3 + j / 32) * (float)q;
+        }
+        memset(x + 64, 0, 32 * sizeof *x);
+        x[64 + i % 32] = 0x1p-7f * 63 * (float)levels;
+        round_trip(type, x, NULL, QK_K_WEIGHTS, back);
+        assert_true(relative_error(back, x, NULL, 64) < 1e-3);
+        assert_true(relative_error(back + 96, x + 96, NULL, QK_K_WEIGHTS - 96) < 1e-3);
+    }
 }
 
 static void test_importance_moves_error(void **state)
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_simple_types_match_reference),
         cmocka_unit_test(test_error_is_no_larger_than_ggml),
         cmocka_unit_test(test_second_round_trip),
+        cmocka_unit_test(test_outlier_leaves_others_alone),
         cmocka_unit_test(test_importance_moves_error),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_blocks_stand_alone),
