@@ -23,12 +23,18 @@
 #include <unistd.h>
 
 /*
- * How long a thread spins before it sleeps: about as long as the work on one thread between two
- * products of a decode step. Measured on two busy hardware threads, SmolLM2 135M, decode, modes
- * alternated every 600 loops, n = 31: a loop takes 50 us (median) and 74 us (mean) with 0 to 5 us
- * of spinning, 54 and 80 with 10 us, 56 and 75 with 20 us, 63 and 100 with 50 us.
+ * How long a thread spins before it sleeps: longer than the work on one thread between two products
+ * of a decode step, far shorter than a time slice. Two hardware threads, SmolLM2 135M, decode,
+ * modes alternated inside one process every 600 loops, median of 31, us a loop:
+ *
+ *     spin, us                    0    2    5   10   20   50  100  200
+ *     cores free                 35   33   28   26   24   21    -    -
+ *     cores free, second run      -    -    -    -   18   18   17   18
+ *     a busy loop on each core   68   62   53   53   49   49    -    -
+ *     the same, second run        -    -    -    -   60   58   57   59
+ *     twenty busy processes      50   50   51   52   56   64    -    -
  */
-enum { SPIN_NANOSECONDS = 5000, SPINS_PER_CLOCK = 16, MAX_THREADS = 1024, CACHE_LINE = 64 };
+enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 16, MAX_THREADS = 1024, CACHE_LINE = 64 };
 
 #define NO_PIECE UINT32_MAX
 
