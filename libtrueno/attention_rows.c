@@ -35,11 +35,20 @@ typedef struct fold {
     float *acc;            /* [queries][stride] */
 } fold;
 
+/* What up to ATTENTION_QUERIES queries see of one block. */
+typedef struct tile {
+    int32_t n;
+    int32_t begin[ATTENTION_QUERIES], end[ATTENTION_QUERIES]; /* slots; begin >= end: nothing */
+    int32_t shared_begin, shared_end;                         /* slots that all of them see */
+    int32_t last;                                             /* one past the last that any sees */
+} tile;
+
 /* One thread's scratch memory. */
 typedef struct worker {
     float *keys, *values; /* one block, expanded */
     float *scores;        /* [queries][KV_BLOCK] */
     query *queries;
+    tile *tiles; /* of the block at hand */
     fold total, segment;
 } worker;
 
@@ -83,11 +92,17 @@ static size_t block_floats(const job *j)
     return (size_t)j->stride * KV_BLOCK;
 }
 
+static int32_t item_tiles(const job *j)
+{
+    return (j->item_queries + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
+}
+
 static size_t worker_size(const job *j)
 {
     return 2 * block_floats(j) * sizeof(float) +
            (size_t)j->item_queries * KV_BLOCK * sizeof(float) + 2 * j->fold_bytes +
-           round64((size_t)j->item_queries * sizeof(query));
+           round64((size_t)j->item_queries * sizeof(query)) +
+           round64((size_t)item_tiles(j) * sizeof(tile));
 }
 
 static worker worker_at(const job *j, int thread)
@@ -101,7 +116,9 @@ static worker worker_at(const job *j, int thread)
     memory = (char *)(w.scores + (size_t)j->item_queries * KV_BLOCK);
     w.total = fold_at(j, memory);
     w.segment = fold_at(j, memory + j->fold_bytes);
-    w.queries = (query *)(void *)(memory + 2 * j->fold_bytes);
+    memory += 2 * j->fold_bytes;
+    w.queries = (query *)(void *)memory;
+    w.tiles = (tile *)(void *)(memory + round64((size_t)j->item_queries * sizeof(query)));
     return w;
 }
 
@@ -131,14 +148,6 @@ static int32_t clamp_to_block(int32_t position)
     return position < 0 ? 0 : position > KV_BLOCK ? KV_BLOCK : position;
 }
 
-/* What up to ATTENTION_QUERIES queries see of one block. */
-typedef struct tile {
-    int32_t n;
-    int32_t begin[ATTENTION_QUERIES], end[ATTENTION_QUERIES]; /* slots; begin >= end: nothing */
-    int32_t shared_begin, shared_end;                         /* slots that all of them see */
-    int32_t last;                                             /* one past the last that any sees */
-} tile;
-
 static tile tile_of(const query *queries, int32_t n, int32_t base)
 {
     tile t = {.n = n < ATTENTION_QUERIES ? n : ATTENTION_QUERIES, .shared_end = KV_BLOCK};
@@ -154,8 +163,33 @@ static tile tile_of(const query *queries, int32_t n, int32_t base)
     return t;
 }
 
-static void score_tile(const job *j, const worker *w, const tile *t, const query *queries,
-                       const float *keys, float *scores)
+/* What all tiles of a block see that every query of the item sees whole: most blocks of a prompt.
+ */
+static const tile WHOLE_TILE = {
+    .n = ATTENTION_QUERIES,
+    .end = {KV_BLOCK, KV_BLOCK, KV_BLOCK, KV_BLOCK, KV_BLOCK, KV_BLOCK},
+    .shared_end = KV_BLOCK,
+    .last = KV_BLOCK,
+};
+
+/* The tiles of a block, one for each ATTENTION_QUERIES queries. */
+static void list_tiles(const query *queries, int32_t n, int32_t base, tile *tiles)
+{
+    bool whole = queries[n - 1].begin <= base && queries[0].end >= base + KV_BLOCK;
+
+    for (int32_t i = 0; i < n; i += ATTENTION_QUERIES, tiles++) {
+        if (!whole) {
+            *tiles = tile_of(queries + i, n - i, base);
+            continue;
+        }
+        *tiles = WHOLE_TILE;
+        if (n - i < ATTENTION_QUERIES)
+            tiles->n = n - i;
+    }
+}
+
+static void score_tile(const job *j, const tile *t, const query *queries, const float *keys,
+                       float *scores)
 {
     const float *q[ATTENTION_QUERIES];
 
@@ -226,24 +260,25 @@ static void fold_block(const job *j, const worker *w, const trueno_kv *kv, int32
                                          (stored + KERNEL_LANES - 1) / KERNEL_LANES, w->keys);
     const float *values;
 
+    list_tiles(w->queries, n, base, w->tiles);
     for (int32_t i = 0; i < n; i += ATTENTION_QUERIES) {
-        tile t = tile_of(w->queries + i, n - i, base);
+        const tile *t = &w->tiles[i / ATTENTION_QUERIES];
 
-        if (t.last > 0)
-            score_tile(j, w, &t, w->queries + i, keys, w->scores + (int64_t)i * KV_BLOCK);
+        if (t->last > 0)
+            score_tile(j, t, w->queries + i, keys, w->scores + (int64_t)i * KV_BLOCK);
     }
     values = codec->load_values(kv_store_values(kv, j->p->layer, kv_head, block), head_dim, stored,
                                 w->values);
     for (int32_t i = 0; i < n; i += ATTENTION_QUERIES) {
-        tile t = tile_of(w->queries + i, n - i, base);
+        const tile *t = &w->tiles[i / ATTENTION_QUERIES];
         float *acc[ATTENTION_QUERIES], *scores = w->scores + (int64_t)i * KV_BLOCK;
 
-        if (t.last == 0)
+        if (t->last == 0)
             continue;
-        for (int32_t k = 0; k < t.n; k++)
+        for (int32_t k = 0; k < t->n; k++)
             acc[k] = to.acc + (int64_t)(i + k) * j->stride;
-        weigh_tile(j, &t, scores, to.states + i, acc);
-        add_values(j, &t, scores, values, acc);
+        weigh_tile(j, t, scores, to.states + i, acc);
+        add_values(j, t, scores, values, acc);
     }
 }
 
