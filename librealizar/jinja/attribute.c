@@ -258,7 +258,7 @@ static jinja_value slice_string(jinja_context *c, const jinja_string *s, int64_t
     chars = jinja_iterate(c, jinja_from_string(s));
     for (int64_t i = 0; i < count && !c->failed; i++)
         jinja_append_string(&b, chars->items[start + i * step].as.string);
-    return jinja_built_value(&b);
+    return jinja_from_string(jinja_with_safety(c, jinja_built(&b), s->safe));
 }
 
 static jinja_value slice_sequence(jinja_context *c, jinja_value v, int64_t start, int64_t step,
@@ -300,8 +300,10 @@ jinja_value jinja_slice(jinja_context *c, jinja_value v, const jinja_value bound
         return jinja_none();
     if (v.kind == JINJA_UNDEFINED)
         return jinja_raise_undefined(c, v);
+    if (v.kind == JINJA_DICT)
+        return jinja_raise(c, "unhashable type: 'slice'");
     if (!is_indexable(v))
-        return jinja_undefined_name(c, owner_name(v), jinja_none());
+        return jinja_raise(c, "'%s' object is not subscriptable", jinja_type_name(v));
     if (!slice_bounds(c, bounds, jinja_length(v), &start, &step, &count))
         return jinja_none();
     return v.kind == JINJA_STRING ? slice_string(c, v.as.string, start, step, count)

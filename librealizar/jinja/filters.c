@@ -101,14 +101,15 @@ static bool parse_integer(const jinja_string *s, int64_t base, int64_t *value)
 static JINJA_ROW_FUNCTION(run_int)
 {
     jinja_value fallback = argv[0].kind == JINJA_MISSING ? jinja_int(0) : argv[0];
-    int64_t base = jinja_want_int(c, argv[1], 10), i;
+    int64_t base = 10, i;
     double x = 0;
 
     if (self.kind == JINJA_UNDEFINED)
         return jinja_raise_undefined(c, self);
-    if (base != 0 && (base < 2 || base > 36))
-        return jinja_raise(c, "int() base must be >= 2 and <= 36, or 0");
-    if (self.kind == JINJA_STRING && parse_integer(self.as.string, base, &i))
+    /* a base that int() would refuse leaves the text to float() */
+    if (self.kind == JINJA_STRING &&
+        (argv[1].kind == JINJA_MISSING || jinja_index(argv[1], &base)) &&
+        (base == 0 || (base >= 2 && base <= 36)) && parse_integer(self.as.string, base, &i))
         return jinja_int(i);
     if (jinja_index(self, &i))
         return jinja_int(i);
@@ -181,13 +182,13 @@ static JINJA_ROW_FUNCTION(run_file_size)
     static const char PREFIXES[] = "kMGTPEZY";
     bool binary = jinja_truth(argv[0]);
     double base = binary ? 1024 : 1000, unit = base, bytes;
-    jinja_value number = run_float(c, self, (jinja_value[1]){{.kind = JINJA_MISSING}}, raw);
+    jinja_value number = run_float(c, self, (jinja_value[1]){{.kind = JINJA_NONE}}, raw);
     jinja_builder b = {.c = c};
     size_t i = 0;
     char text[64];
 
-    if (c->failed || !jinja_number(number, &bytes))
-        return jinja_none();
+    if (!jinja_number(number, &bytes))
+        return jinja_raise(c, "filesizeformat needs a number");
     if (bytes == 1)
         return jinja_text(c, "1 Byte");
     if (bytes < base) {

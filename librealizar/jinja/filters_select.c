@@ -179,8 +179,6 @@ static JINJA_ROW_FUNCTION(run_last)
 {
     const jinja_sequence *items;
 
-    if (self.kind == JINJA_UNDEFINED)
-        return jinja_raise_undefined(c, self);
     if (self.kind == JINJA_LAZY && self.as.sequence->lazy == JINJA_GENERATOR)
         return jinja_raise(c, "'generator' object is not reversible");
     items = jinja_iterate(c, self);

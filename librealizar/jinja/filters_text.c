@@ -112,7 +112,7 @@ static JINJA_ROW_FUNCTION(run_indent)
 
 static JINJA_ROW_FUNCTION(run_truncate)
 {
-    const jinja_string *s = jinja_str(c, self), *end, *cut;
+    const jinja_string *s, *end, *cut;
     int64_t length = jinja_want_int(c, argv[0], 255), leeway = 5;
     size_t stop;
     jinja_value kept;
@@ -127,8 +127,13 @@ static JINJA_ROW_FUNCTION(run_truncate)
         return jinja_raise(c, "expected length >= %zu, got %lld", end->n_chars, (long long)length);
     if (leeway < 0)
         return jinja_raise(c, "expected leeway >= 0, got %lld", (long long)leeway);
-    if ((uint64_t)s->n_chars <= (uint64_t)length + (uint64_t)leeway)
-        return jinja_from_string(s);
+    if (jinja_length(self) < 0)
+        return jinja_raise(c, "object of type '%s' has no len()", jinja_type_name(self));
+    if ((uint64_t)jinja_length(self) <= (uint64_t)length + (uint64_t)leeway)
+        return self;
+    s = jinja_want_string(c, self);
+    if (s == NULL)
+        return jinja_none();
     cut = jinja_substring(c, s, 0, jinja_char_offset(s, (size_t)length - end->n_chars));
     if (!jinja_truth(argv[1])) {
         static const jinja_string SPACE = {.bytes = " ", .length = 1, .n_chars = 1};
@@ -156,7 +161,29 @@ static JINJA_ROW_FUNCTION(run_word_count)
     return jinja_int(n);
 }
 
-/* Without what stands between < and >, and with single spaces. */
+/* The character that an entity stands for, when w is behind its ampersand; w goes behind the
+ * entity. */
+static uint32_t unescape_entity(jinja_walker *w)
+{
+    static const struct {
+        const char *name;
+        uint32_t code;
+    } ROWS[] = {{"amp;", '&'},  {"lt;", '<'},  {"gt;", '>'},    {"quot;", '"'},
+                {"#39;", '\''}, {"#34;", '"'}, {"apos;", '\''}, {"nbsp;", 0xA0}};
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        size_t n = strlen(ROWS[i].name);
+
+        if (w->s->length - w->at >= n && memcmp(w->s->bytes + w->at, ROWS[i].name, n) == 0) {
+            w->at += n;
+            return ROWS[i].code;
+        }
+    }
+    return '&';
+}
+
+/* Without what stands between < and >, with single spaces, and the common entities as characters.
+ */
 static JINJA_ROW_FUNCTION(run_strip_tags)
 {
     jinja_walker w = {.s = jinja_str(c, self)};
@@ -175,7 +202,7 @@ static JINJA_ROW_FUNCTION(run_strip_tags)
             if (space)
                 jinja_append_text(&b, " ");
             space = false;
-            jinja_append_char(&b, code, from_user);
+            jinja_append_char(&b, code == '&' ? unescape_entity(&w) : code, from_user);
         }
     }
     return jinja_built_value(&b);

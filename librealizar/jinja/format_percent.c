@@ -177,7 +177,8 @@ jinja_value jinja_percent(jinja_context *c, const jinja_string *format, jinja_va
 {
     jinja_reader r = {
         .c = c, .s = format, .end = format->length, .out = {.c = c}, .values = values};
-    bool mapping = values.kind == JINJA_DICT || values.kind == JINJA_LIST;
+    bool mapping = values.kind == JINJA_DICT || values.kind == JINJA_LIST ||
+                   values.kind == JINJA_UNDEFINED; /* Python asks for [], no more */
 
     while (r.at < r.end && jinja_spend(c, 1)) {
         const char *found = memchr(format->bytes + r.at, '%', r.end - r.at);

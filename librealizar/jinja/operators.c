@@ -137,11 +137,16 @@ jinja_value jinja_multiply(jinja_context *c, jinja_value a, jinja_value b)
 
 jinja_value jinja_divide(jinja_context *c, jinja_value a, jinja_value b)
 {
+    int64_t i, j;
     double x, y;
 
     if (!jinja_number(a, &x) || !jinja_number(b, &y))
         return bad_operands(c, "/", a, b);
-    return y == 0 ? jinja_raise(c, "division by zero") : jinja_float(x / y);
+    if (y == 0)
+        return jinja_raise(c, "division by zero");
+    if (jinja_index(a, &i) && jinja_index(b, &j)) /* rounded once, not at 2^53, too */
+        return jinja_float((double)((long double)i / (long double)j));
+    return jinja_float(x / y);
 }
 
 /* Remainder with the sign of the divisor, as Python's float %. */

@@ -68,6 +68,7 @@ static jinja_node *parse_for(jinja_parser *p, size_t offset)
     static const char *const ENDS[] = {"endfor", "else", NULL};
     static const char *const END[] = {"endfor", NULL};
     jinja_node *node = jinja_new_node(p, JINJA_FOR, offset);
+    unsigned outer = p->loops;
 
     node->name = jinja_intern(p, jinja_text(p->c, "loop").as.string);
     p->loops++;
@@ -78,11 +79,12 @@ static jinja_node *parse_for(jinja_parser *p, size_t offset)
     if (jinja_skip_name(p, "if"))
         node->c = jinja_parse_expression(p, false);
     node->recursive = jinja_skip_name(p, "recursive");
-    p->loops++;
+    p->loops = node->recursive ? 1 : outer + 1; /* a recursive loop is a function of its own */
     node->body = parse_scope(p, ENDS);
-    p->loops--;
+    p->loops = node->recursive ? 0 : outer;
     if (jinja_skip_name(p, "else"))
         node->otherwise = parse_scope(p, END);
+    p->loops = outer;
     jinja_expect_word(p, "endfor");
     return node;
 }

@@ -234,7 +234,7 @@ jinja_value jinja_lines(jinja_context *c, const jinja_string *s, bool keep)
 
 JINJA_ROW_FUNCTION(jinja_str_splitlines)
 {
-    return jinja_lines(c, self.as.string, jinja_truth(argv[0]));
+    return jinja_lines(c, self.as.string, jinja_want_int(c, argv[0], 0) != 0);
 }
 
 static jinja_value three(jinja_context *c, const jinja_string *a, const jinja_string *b,

@@ -247,6 +247,7 @@ static const jinja_sequence *characters(jinja_context *c, const jinja_string *s)
 {
     jinja_value list = jinja_list(c, s->n_chars);
 
+    s = jinja_with_safety(c, s, false); /* the characters of Markup are plain */
     for (size_t at = 0; at < s->length && !c->failed;) {
         size_t next = at + jinja_char_bytes(s->bytes + at);
 

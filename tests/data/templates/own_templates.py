@@ -193,6 +193,14 @@ big, big + 0.0, big == 9007199254740992.0, 1e16|int, 2 ** 62
 "a" in ["a"], "a" in ("b",), 1 in {1: 2}, "x" not in "abc", [1] in [[1]], none in [none]
 loop is undefined, caller is undefined
 people|map(attribute="name")|list|tojson, (d|items|list)|tojson, d.keys()|list|tojson
+n[1:]
+d[1:]
+missing[1:]
+"x"|filesizeformat
+5|truncate
+l|truncate, "x" % missing, 3 / big, t / big, missing|last is undefined, "x"|int(3, "q"), d|int(5, [])
+"a\nb".splitlines("x")
+(html|safe)[::2], (html|safe)|list|first, html|e|striptags, "&amp;lt; &quot;x&#39; & &x;"|striptags
 "äöü"|length, "äöü"[1], "äöü"|upper, "äöü"|reverse, "äöü"|tojson, "äöü"|list, "ÄÖ".lower()
 """ 
 
@@ -217,7 +225,7 @@ TEMPLATES = [
     "{% for i in range(10) %}{% if i == 3 %}{% continue %}{% endif %}{% if i == 6 %}{% break %}{% endif %}{{ i }}{% endfor %}", "{% for i in l %}{% for j in l %}{% if j == 1 %}{% break %}{% endif %}{{ i }}{{ j }}{% endfor %};{% endfor %}",
     "{% for x in nest recursive %}[{{ x.v }}{{ loop.depth }}{% if x.kids %}{{ loop(x.kids) }}{% endif %}]{% endfor %}", "{% for i in l %}{{ loop(l) }}{% endfor %}", "{% for i in l %}{% for j in l %}{{ loop.index }}{% endfor %}{{ loop.index }}{% endfor %}",
     "{% for i in l %}{% set outer = loop %}{% for j in [1, 2] %}{{ outer.index }}.{{ loop.index }} {% endfor %}{% endfor %}", "{% for i in l %}{{ loop.nope is defined }}{% endfor %}", "{% for i in l %}{{ loop }}{% endfor %}",
-    "{% for loop in l %}{% endfor %}", "{% for i in l %}{% set loop = 1 %}{% endfor %}", "{{ loop }}", "{% break %}", "{% for i in l %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}",
+    "{% for loop in l %}{% endfor %}", "{% for i in l %}{% for j in [] recursive %}{% else %}{% break %}{% endfor %}{% endfor %}", "{% for i in l %}{% set loop = 1 %}{% endfor %}", "{{ loop }}", "{% break %}", "{% for i in l %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}",
     "{% for i in l %}{% set ns = namespace(c=loop.last) %}{{ ns.c }}{% endfor %}", "{% for m in people %}{{ loop.nextitem.name if loop.nextitem is defined }}{{ '|' if not loop.last }}{% endfor %}",
     "{% macro m(a, b=2, c='x') %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1) }}{{ m(1, c='y') }}{{ m(b=5, a=6) }}{{ m() }}", "{% macro m(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}", "{% macro m() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, x=3) }}",
     "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, a=2) }}", "{% macro m(a) %}{{ a.x }}{% endmacro %}{{ m() }}", "{% macro f(a, b=1, c) %}{% endmacro %}",
