@@ -49,6 +49,34 @@ static bool numbers_equal(jinja_value a, jinja_value b)
     return jinja_index(b, &j) && int_equals_double(j, a.as.number);
 }
 
+bool jinja_same_object(jinja_value a, jinja_value b)
+{
+    switch (a.kind) {
+    case JINJA_STRING:
+        return a.as.string == b.as.string;
+    case JINJA_LIST:
+    case JINJA_TUPLE:
+    case JINJA_LAZY:
+        return a.as.sequence == b.as.sequence;
+    case JINJA_DICT:
+    case JINJA_NAMESPACE:
+        return a.as.dict == b.as.dict;
+    case JINJA_MACRO:
+        return a.as.macro == b.as.macro;
+    case JINJA_FUNCTION:
+        return a.as.function == b.as.function;
+    case JINJA_METHOD:
+        return a.as.method == b.as.method;
+    case JINJA_LOOP:
+        return a.as.loop == b.as.loop;
+    case JINJA_CYCLER:
+    case JINJA_JOINER:
+        return a.as.cycler == b.as.cycler;
+    default:
+        return false;
+    }
+}
+
 bool jinja_equal(jinja_context *c, jinja_value a, jinja_value b)
 {
     double x;
@@ -79,7 +107,7 @@ bool jinja_equal(jinja_context *c, jinja_value a, jinja_value b)
         return a.as.method->row == b.as.method->row &&
                jinja_equal(c, a.as.method->self, b.as.method->self);
     default:
-        return memcmp(&a.as, &b.as, sizeof(void *)) == 0; /* the same object */
+        return jinja_same_object(a, b);
     }
 }
 

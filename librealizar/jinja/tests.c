@@ -2,8 +2,6 @@
 /* Tests: what stands behind `is`. */
 #include "jinja/methods.h"
 
-#include <string.h>
-
 #define TEST(name) static JINJA_ROW_FUNCTION(name)
 
 TEST(is_defined)
@@ -95,7 +93,7 @@ TEST(is_same_as)
         return jinja_bool(false);
     if (self.kind == JINJA_NONE || self.kind == JINJA_BOOL || self.kind == JINJA_INT)
         return jinja_bool(jinja_equal(c, self, argv[0]));
-    return jinja_bool(memcmp(&self.as, &argv[0].as, sizeof(void *)) == 0);
+    return jinja_bool(jinja_same_object(self, argv[0]));
 }
 
 /* The remainder of a whole number, for odd, even and divisibleby. */

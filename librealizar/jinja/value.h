@@ -291,6 +291,8 @@ void jinja_dict_set(jinja_context *c, jinja_dict *dict, jinja_value key, jinja_v
 bool jinja_hashable(jinja_context *c, jinja_value key);
 
 bool jinja_truth(jinja_value v);
+/* Of one kind that is kept by pointer (text, collections, callables): the same object. */
+bool jinja_same_object(jinja_value a, jinja_value b);
 bool jinja_equal(jinja_context *c, jinja_value a, jinja_value b);
 /* Python's <; raises for what has no order. */
 bool jinja_less(jinja_context *c, jinja_value a, jinja_value b);
