@@ -11,6 +11,7 @@ enum { APR_ROPE_NORM = 0, APR_ROPE_NEOX = 2 };
 typedef struct apr_architecture {
     const char *name;          /* as GGUF has it */
     const char *hf_class;      /* the first of config.json's "architectures" */
+    const char *hf_model_type; /* config.json's "model_type" */
     const char *hf_activation; /* config.json's word for the feed-forward's function */
     int32_t gguf_rope;         /* RoPE pairing of GGUF files; Hugging Face files are always NEOX */
     bool post_norms;           /* Gemma 2 and 3: norms after attention and feed-forward too */

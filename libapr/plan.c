@@ -31,18 +31,21 @@ static int32_t ordered_heads(const apr_config *c, int32_t role)
     return role == APR_ATTN_K || role == APR_ATTN_K_BIAS ? c->n_kv_heads : 0;
 }
 
-/* The type in the output: by the mix, and vectors as F32 where a GGUF reader wants them so. */
-static trueno_type target_type(const apr_plan *plan, const apr_tensor *t, apr_role_names names,
+/* The type in the output: by the mix, within what the target holds. */
+static trueno_type target_type(const apr_plan *plan, const apr_tensor *t,
                                const apr_convert_options *options)
 {
+    const trueno_type_info *info = trueno_type_get(t->type);
     int64_t cols = t->dims[t->n_dims - 1];
     int type = -1;
 
-    if (trueno_type_get(t->type) == NULL)
+    if (info == NULL)
         return t->type;
     if (options->mix != NULL && t->role >= 0)
         type = apr_mix_type(options->mix, &plan->config, false, (apr_role)t->role, t->layer, cols);
-    if (type < 0 && names == APR_NAMES_GGUF && t->n_dims == 1)
+    if (type < 0 && plan->target.vectors_f32 && t->n_dims == 1)
+        type = TRUENO_F32;
+    if (type < 0 && plan->target.floats_only && info->block > 1)
         type = TRUENO_F32;
     return type < 0 ? t->type : (trueno_type)type;
 }
@@ -59,13 +62,12 @@ static uint64_t planned_bytes(const apr_planned *p)
 }
 
 static trueno_status set_name(apr_plan *plan, const apr_model *m, const apr_tensor *t,
-                              int32_t expert, apr_role_names names, apr_planned *p,
-                              trueno_error *err)
+                              int32_t expert, apr_planned *p, trueno_error *err)
 {
     char name[160] = "";
 
     if (t->role >= 0)
-        apr_role_tensor_name(m, t->role, t->layer, expert, names, name, sizeof name);
+        apr_role_tensor_name(m, t->role, t->layer, expert, plan->target.names, name, sizeof name);
     p->name = name[0] != '\0' ? trueno_arena_string(&plan->arena, name, strlen(name)) : t->name;
     return p->name == NULL ? no_memory(m, err) : TRUENO_OK;
 }
@@ -101,27 +103,45 @@ static trueno_status stack_experts(apr_plan *plan, const apr_model *m, const apr
     return TRUENO_OK;
 }
 
-static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_tensor *t,
-                                 apr_role_names names, const apr_convert_options *options,
-                                 trueno_error *err)
+/* True for tensors that the target says otherwise, or that nothing reads. */
+static bool is_left_out(const apr_plan *plan, const apr_tensor *t)
 {
-    const bool stacks = names == APR_NAMES_GGUF && t->expert >= 0;
+    const bool table = t->role == APR_ROPE_FREQUENCIES || t->role == APR_ROPE_FACTORS_LONG ||
+                       t->role == APR_ROPE_FACTORS_SHORT;
+
+    if (plan->target.stack_experts && t->expert > 0)
+        return true; /* the first expert's tensor stands for all */
+    return (table && plan->target.config_has_rope) ||
+           (t->role < 0 && strstr(t->name, "rotary_emb.inv_freq") != NULL);
+}
+
+/* What both formats' conventions change in a tensor's values and rows. */
+static void set_changes(const apr_plan *plan, const apr_model *m, apr_planned *p)
+{
+    if (plan->config.norm_weight_offset != m->config.norm_weight_offset && is_norm(p->role))
+        p->add = m->config.norm_weight_offset - plan->config.norm_weight_offset;
+    if (plan->config.rope_type != m->config.rope_type) {
+        p->heads = ordered_heads(&m->config, p->role);
+        p->to_norm = plan->config.rope_type == APR_ROPE_NORM;
+    }
+    p->bytes = planned_bytes(p);
+}
+
+static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_tensor *t,
+                                 const apr_convert_options *options, trueno_error *err)
+{
+    const bool stacks = plan->target.stack_experts && t->expert >= 0;
     apr_planned *p = &plan->tensors[plan->n];
     const apr_tensor **part;
     trueno_status status;
 
-    if (stacks && t->expert > 0)
-        return TRUENO_OK; /* the first expert's tensor stands for all */
-    if (names == APR_NAMES_GGUF && t->role < 0 && strncmp(m->format, "GGUF", 4) != 0 &&
-        strchr(t->name, '.') != NULL && strstr(t->name, "inv_freq") != NULL)
-        return TRUENO_OK; /* a table that old Hugging Face files carry and nothing reads */
-    *p = (apr_planned){.type = target_type(plan, t, names, options),
+    *p = (apr_planned){.type = target_type(plan, t, options),
                        .n_dims = t->n_dims,
                        .role = t->role,
                        .layer = t->layer,
                        .n_parts = 1};
     memcpy(p->dims, t->dims, sizeof p->dims);
-    if ((status = set_name(plan, m, t, stacks ? -1 : t->expert, names, p, err)) < 0)
+    if ((status = set_name(plan, m, t, stacks ? -1 : t->expert, p, err)) < 0)
         return status;
     if (stacks && (status = stack_experts(plan, m, t, p, err)) < 0)
         return status;
@@ -131,35 +151,78 @@ static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_t
         *part = t;
         p->parts = part;
     }
-    if (plan->config.norm_weight_offset != m->config.norm_weight_offset && is_norm(t->role))
-        p->add = m->config.norm_weight_offset - plan->config.norm_weight_offset;
-    if (plan->config.rope_type != m->config.rope_type) {
-        p->heads = ordered_heads(&m->config, t->role);
-        p->to_norm = plan->config.rope_type == APR_ROPE_NORM;
-    }
-    p->bytes = planned_bytes(p);
+    set_changes(plan, m, p);
     plan->n++;
     return TRUENO_OK;
 }
 
-trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, apr_role_names names,
-                            int32_t rope_type, float norm_weight_offset,
-                            const apr_convert_options *options, trueno_error *err)
+static bool is_stack(const apr_tensor *t)
 {
-    enum { OWN_TENSORS = 2 }; /* room for tables of RoPE factors */
+    return t->expert < 0 && t->n_dims == 3 &&
+           (t->role == APR_FFN_GATE_EXPERTS || t->role == APR_FFN_UP_EXPERTS ||
+            t->role == APR_FFN_DOWN_EXPERTS);
+}
+
+/* Each expert of a stack as a tensor of its own: views of the stack's bytes. */
+static trueno_status split_stack(apr_plan *plan, const apr_model *m, const apr_tensor *stack,
+                                 const apr_convert_options *options, trueno_error *err)
+{
+    const int64_t n = stack->dims[0];
+    apr_tensor *views = trueno_arena_array(&plan->arena, (size_t)n, sizeof *views);
     trueno_status status = TRUENO_OK;
 
-    *plan = (apr_plan){.arena = {.allocator = m->options.allocator}, .config = m->config};
-    if (rope_type >= 0)
-        plan->config.rope_type = rope_type;
-    if (norm_weight_offset >= 0)
-        plan->config.norm_weight_offset = norm_weight_offset;
+    if (views == NULL)
+        return no_memory(m, err);
+    for (int64_t i = 0; i < n && status == TRUENO_OK; i++) {
+        apr_tensor *t = &views[i];
+
+        *t = *stack;
+        t->expert = (int32_t)i;
+        t->n_dims = 2;
+        t->dims[0] = stack->dims[1];
+        t->dims[1] = stack->dims[2];
+        t->dims[2] = 1;
+        t->bytes = stack->bytes / (uint64_t)n;
+        t->data = (const char *)stack->data + (size_t)i * t->bytes;
+        status = plan_tensor(plan, m, t, options, err);
+    }
+    return status;
+}
+
+static size_t most_tensors(const apr_model *m, const apr_plan_target *target)
+{
+    enum { OWN_TENSORS = 2 }; /* tables of RoPE factors */
+    size_t n = m->n_tensors + OWN_TENSORS;
+
+    for (size_t i = 0; target->split_experts && i < m->n_tensors; i++)
+        if (is_stack(&m->tensors[i]))
+            n += (size_t)m->tensors[i].dims[0];
+    return n;
+}
+
+trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, const apr_plan_target *target,
+                            const apr_convert_options *options, trueno_error *err)
+{
+    trueno_status status = TRUENO_OK;
+
+    *plan = (apr_plan){
+        .arena = {.allocator = m->options.allocator}, .config = m->config, .target = *target};
+    if (target->rope_type >= 0)
+        plan->config.rope_type = target->rope_type;
+    if (target->norm_weight_offset >= 0)
+        plan->config.norm_weight_offset = target->norm_weight_offset;
     plan->tensors =
-        trueno_arena_array(&plan->arena, m->n_tensors + OWN_TENSORS, sizeof *plan->tensors);
+        trueno_arena_array(&plan->arena, most_tensors(m, target), sizeof *plan->tensors);
     if (plan->tensors == NULL)
         return no_memory(m, err);
-    for (size_t i = 0; i < m->n_tensors && status == TRUENO_OK; i++)
-        status = plan_tensor(plan, m, &m->tensors[i], names, options, err);
+    for (size_t i = 0; i < m->n_tensors && status == TRUENO_OK; i++) {
+        const apr_tensor *t = &m->tensors[i];
+
+        if (is_left_out(plan, t))
+            continue;
+        status = target->split_experts && is_stack(t) ? split_stack(plan, m, t, options, err)
+                                                      : plan_tensor(plan, m, t, options, err);
+    }
     return status;
 }
 

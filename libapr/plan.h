@@ -24,20 +24,31 @@ typedef struct apr_planned {
     bool to_norm;  /* from split halves to adjacent pairs, else the other way */
 } apr_planned;
 
+/* What the target format asks of tensors. */
+typedef struct apr_plan_target {
+    apr_role_names names;
+    int32_t rope_type;        /* order of Q and K rows; -1: as it is */
+    float norm_weight_offset; /* -1: as it is */
+    bool stack_experts;       /* GGUF: a layer's experts in one tensor */
+    bool split_experts;       /* Hugging Face: a tensor for each expert */
+    bool vectors_f32;         /* GGUF readers want one-dimensional tensors so */
+    bool floats_only;         /* SafeTensors: no quantised types */
+    bool config_has_rope;     /* tables of RoPE factors are said by the config */
+} apr_plan_target;
+
 typedef struct apr_plan {
     trueno_arena arena;
     apr_config config; /* of the output */
+    apr_plan_target target;
     apr_planned *tensors;
     size_t n;
 } apr_plan;
 
 /*
- * Plan the tensors of `m` for an output whose names are `names`: types by options->mix, Q and K
- * rows in the order that rope_type names (-1: as they are), norm weights with norm_weight_offset
- * (-1: as they are). Free with trueno_arena_free(&plan->arena).
+ * Plan the tensors of `m` for a target, types by options->mix. Free with
+ * trueno_arena_free(&plan->arena).
  */
-trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, apr_role_names names,
-                            int32_t rope_type, float norm_weight_offset,
+trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, const apr_plan_target *target,
                             const apr_convert_options *options, trueno_error *err);
 
 /* Sort by name. */

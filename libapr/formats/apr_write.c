@@ -130,8 +130,10 @@ static trueno_status write_planned(const apr_model *m, apr_plan *plan, apr_outpu
 trueno_status apr_write_apr(const apr_model *m, apr_output *out, const apr_convert_options *options,
                             trueno_error *err)
 {
+    const apr_plan_target target = {
+        .names = APR_NAMES_HF, .rope_type = -1, .norm_weight_offset = -1};
     apr_plan plan;
-    trueno_status status = apr_plan_make(&plan, m, APR_NAMES_HF, -1, -1, options, err);
+    trueno_status status = apr_plan_make(&plan, m, &target, options, err);
 
     if (status == TRUENO_OK)
         status = write_planned(m, &plan, out, options, err);

@@ -195,18 +195,20 @@ static trueno_status write_planned(const apr_model *m, apr_plan *plan, apr_outpu
 trueno_status apr_write_gguf(const apr_model *m, apr_output *out,
                              const apr_convert_options *options, trueno_error *err)
 {
-    const bool gguf = strncmp(m->format, "GGUF", 4) == 0;
+    const apr_plan_target target = {.names = APR_NAMES_GGUF,
+                                    .rope_type =
+                                        m->architecture != NULL ? m->architecture->gguf_rope : -1,
+                                    .norm_weight_offset = 0,
+                                    .stack_experts = true,
+                                    .vectors_f32 = true};
     apr_plan plan;
     trueno_status status;
 
-    if (m->architecture == NULL && !gguf)
+    if (m->architecture == NULL && strncmp(m->format, "GGUF", 4) != 0)
         return trueno_fail(err, TRUENO_UNSUPPORTED,
-                           "%s: how architecture %s is kept in GGUF is not "
-                           "known",
-                           m->path, m->config.architecture);
-    status =
-        apr_plan_make(&plan, m, APR_NAMES_GGUF,
-                      m->architecture != NULL ? m->architecture->gguf_rope : -1, 0, options, err);
+                           "%s: how architecture %s is kept in GGUF is not known", m->path,
+                           m->config.architecture);
+    status = apr_plan_make(&plan, m, &target, options, err);
     if (status == TRUENO_OK)
         status = write_planned(m, &plan, out, options, err);
     trueno_arena_free(&plan.arena);

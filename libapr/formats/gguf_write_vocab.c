@@ -1,55 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The vocabulary's keys of a GGUF file, from a vocabulary of any format. */
 #include "gguf_write.h"
+#include "pre_rows.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Pipelines of tokenizer.json by the name that GGUF has for them: the expressions of their splits.
- */
-static const struct pre_row {
-    const char *pre;
-    const char *pattern; /* of the first Split; NULL: none, ByteLevel's own expression alone */
-    bool digits;         /* a Digits step */
-} PRES[] = {
-    {"qwen2",
-     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
-     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
-     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     false},
-    {"llama-bpe",
-     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
-     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     false},
-    {"smollm", NULL, true},
-    {"gpt-2", NULL, false},
-};
-
 static trueno_status find_pre(const apr_model *m, const char **out, trueno_error *err)
 {
-    const apr_vocab *v = &m->vocab;
-    const char *pattern = NULL;
-    bool digits = false;
-    int splits = 0;
+    const apr_pre_row *row = m->vocab.pre == NULL ? apr_pre_of_steps(&m->vocab) : NULL;
 
-    *out = v->pre;
-    if (v->pre != NULL)
+    *out = row != NULL ? row->pre : m->vocab.pre;
+    if (*out != NULL)
         return TRUENO_OK;
-    for (int32_t i = 0; i < v->n_steps; i++) {
-        digits = digits || v->steps[i].kind == APR_STEP_DIGITS;
-        if (v->steps[i].kind == APR_STEP_SPLIT && splits++ == 0)
-            pattern = v->steps[i].pattern;
-    }
-    for (size_t i = 0; i < sizeof PRES / sizeof PRES[0] && splits <= 1; i++) {
-        const bool same = pattern != NULL && PRES[i].pattern != NULL
-                              ? strcmp(pattern, PRES[i].pattern) == 0
-                              : pattern == PRES[i].pattern;
-
-        if (same && digits == PRES[i].digits) {
-            *out = PRES[i].pre;
-            return TRUENO_OK;
-        }
-    }
     return trueno_fail(err, TRUENO_UNSUPPORTED,
                        "%s: no GGUF name is known for the pre-tokeniser of tokenizer.json",
                        m->path);
