@@ -5,16 +5,21 @@
 
 #include "formats/write.h"
 #include "model_private.h"
+#include "output_folder.h"
 #include <string.h>
 #include <strings.h>
 
 static const struct writer_row {
     const char *name, *extension;
+    /* one of the two: into a file, or into an empty folder */
     trueno_status (*write)(const apr_model *m, apr_output *out, const apr_convert_options *options,
                            trueno_error *err);
+    trueno_status (*write_folder)(const apr_model *m, const char *folder,
+                                  const apr_convert_options *options, trueno_error *err);
 } WRITERS[] = {
-    {"apr", ".apr", apr_write_apr},
-    {"gguf", ".gguf", apr_write_gguf},
+    {"apr", ".apr", apr_write_apr, NULL},
+    {"gguf", ".gguf", apr_write_gguf, NULL},
+    {"safetensors", "-safetensors", NULL, apr_write_safetensors},
 };
 
 enum { N_WRITERS = sizeof WRITERS / sizeof WRITERS[0] };
@@ -27,32 +32,57 @@ void apr_convert_options_init(apr_convert_options *o, size_t size)
     memcpy(o, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
 
+static bool has_extension(const char *path, const char *extension)
+{
+    size_t n = strlen(path), m = strlen(extension);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return n > m && strncasecmp(path + n - m, extension, m) == 0;
+}
+
 static trueno_status find_writer(const char *path, const char *format,
                                  const struct writer_row **out, trueno_error *err)
 {
+    const struct writer_row *by_name = NULL, *by_format = NULL;
     const char *dot = strrchr(path, '.');
 
-    *out = NULL;
-    for (int i = 0; i < N_WRITERS; i++)
-        if (format != NULL ? strcasecmp(WRITERS[i].name, format) == 0
-                           : dot != NULL && strcasecmp(WRITERS[i].extension, dot) == 0)
-            *out = &WRITERS[i];
+    for (int i = 0; i < N_WRITERS; i++) {
+        if (has_extension(path, WRITERS[i].extension))
+            by_name = &WRITERS[i];
+        if (format != NULL && strcasecmp(WRITERS[i].name, format) == 0)
+            by_format = &WRITERS[i];
+    }
+    *out = format != NULL ? by_format : by_name;
     if (*out == NULL)
         return trueno_fail(err, TRUENO_USAGE,
-                           "%s: cannot write the format '%s'; known are apr, gguf", path,
+                           "%s: cannot write the format '%s'; known are apr, gguf, safetensors",
+                           path,
                            format != NULL ? format
                            : dot != NULL  ? dot
                                           : "");
-    for (int i = 0; i < N_WRITERS && dot != NULL; i++)
-        if (strcasecmp(WRITERS[i].extension, dot) == 0 && &WRITERS[i] != *out)
-            return trueno_fail(err, TRUENO_USAGE, "%s: the name says %s, the format is %s", path,
-                               WRITERS[i].name, (*out)->name);
+    if (by_name != NULL && by_name != *out)
+        return trueno_fail(err, TRUENO_USAGE, "%s: the name says %s, the format is %s", path,
+                           by_name->name, (*out)->name);
     return TRUENO_OK;
 }
 
 static bool same_format(const apr_model *m, const struct writer_row *writer)
 {
     return strncasecmp(m->format, writer->name, strlen(writer->name)) == 0;
+}
+
+/* Weights, without tables of RoPE factors: some formats say those in the config. */
+static uint64_t count_weights(const apr_model *m)
+{
+    static const apr_role TABLES[] = {APR_ROPE_FREQUENCIES, APR_ROPE_FACTORS_LONG,
+                                      APR_ROPE_FACTORS_SHORT};
+    uint64_t n = apr_model_parameters(m);
+
+    for (size_t i = 0; i < sizeof TABLES / sizeof TABLES[0]; i++)
+        if (apr_model_role(m, TABLES[i], 0) != NULL)
+            n -= apr_tensor_elements(apr_model_role(m, TABLES[i], 0));
+    return n;
 }
 
 /* What must be the same in both, with the code of its difference. */
@@ -78,15 +108,15 @@ static trueno_status compare(const apr_model *before, const apr_model *after, tr
         if (rows[i].before != rows[i].after)
             return trueno_fail(err, TRUENO_CONTENT, "%s: %s %lld became %lld (%s)", before->path,
                                rows[i].what, rows[i].before, rows[i].after, rows[i].code);
-    if (apr_model_parameters(after) < apr_model_parameters(before))
+    if (count_weights(after) != count_weights(before))
         return trueno_fail(err, TRUENO_CONTENT, "%s: %llu weights became %llu (ROSETTA-COUNT-001)",
-                           before->path, (unsigned long long)apr_model_parameters(before),
-                           (unsigned long long)apr_model_parameters(after));
+                           before->path, (unsigned long long)count_weights(before),
+                           (unsigned long long)count_weights(after));
     return TRUENO_OK;
 }
 
 /* Open what was written, with every checksum, and compare it with what it was made from. */
-static trueno_status verify(const apr_model *m, const apr_output *out, trueno_error *err)
+static trueno_status verify(const apr_model *m, const char *path, trueno_error *err)
 {
     apr_model_options options = m->options;
     apr_model *written;
@@ -94,7 +124,7 @@ static trueno_status verify(const apr_model *m, const apr_output *out, trueno_er
 
     options.verify = true;
     options.lenient = false;
-    if ((status = apr_model_open(&written, out->temporary, &options, err)) < 0)
+    if ((status = apr_model_open(&written, path, &options, err)) < 0)
         return status;
     status = compare(m, written, err);
     if (status == TRUENO_OK)
@@ -103,12 +133,44 @@ static trueno_status verify(const apr_model *m, const apr_output *out, trueno_er
     return status;
 }
 
+static trueno_status convert_to_file(const apr_model *m, const struct writer_row *writer,
+                                     const char *path, const apr_convert_options *options,
+                                     trueno_error *err)
+{
+    apr_output out;
+    trueno_status status = apr_output_open(&out, path, options->force, err);
+
+    if (status < 0)
+        return status;
+    if ((status = writer->write(m, &out, options, err)) == TRUENO_OK &&
+        (status = apr_output_finish(&out, err)) == TRUENO_OK &&
+        (status = verify(m, out.temporary, err)) == TRUENO_OK)
+        status = apr_output_commit(&out, err);
+    apr_output_abandon(&out);
+    return status;
+}
+
+static trueno_status convert_to_folder(const apr_model *m, const struct writer_row *writer,
+                                       const char *path, const apr_convert_options *options,
+                                       trueno_error *err)
+{
+    apr_output_folder out;
+    trueno_status status = apr_output_folder_open(&out, path, options->force, err);
+
+    if (status < 0)
+        return status;
+    if ((status = writer->write_folder(m, out.temporary, options, err)) == TRUENO_OK &&
+        (status = verify(m, out.temporary, err)) == TRUENO_OK)
+        status = apr_output_folder_commit(&out, err);
+    apr_output_folder_abandon(&out);
+    return status;
+}
+
 trueno_status apr_convert_model(const apr_model *model, const char *path,
                                 const apr_convert_options *options, trueno_error *err)
 {
     const struct writer_row *writer;
     apr_convert_options o = {0};
-    apr_output out;
     trueno_status status;
 
     if (options != NULL)
@@ -118,12 +180,6 @@ trueno_status apr_convert_model(const apr_model *model, const char *path,
     if (same_format(model, writer) && o.mix == NULL)
         return trueno_fail(err, TRUENO_USAGE, "%s: is %s already; only its weight types can change",
                            model->path, model->format);
-    if ((status = apr_output_open(&out, path, o.force, err)) < 0)
-        return status;
-    if ((status = writer->write(model, &out, &o, err)) == TRUENO_OK &&
-        (status = apr_output_finish(&out, err)) == TRUENO_OK &&
-        (status = verify(model, &out, err)) == TRUENO_OK)
-        status = apr_output_commit(&out, err);
-    apr_output_abandon(&out);
-    return status;
+    return writer->write != NULL ? convert_to_file(model, writer, path, &o, err)
+                                 : convert_to_folder(model, writer, path, &o, err);
 }

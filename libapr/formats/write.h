@@ -11,4 +11,8 @@ trueno_status apr_write_apr(const apr_model *m, apr_output *out, const apr_conve
 trueno_status apr_write_gguf(const apr_model *m, apr_output *out,
                              const apr_convert_options *options, trueno_error *err);
 
+/* Into an existing empty folder: model.safetensors, config.json and what goes with them. */
+trueno_status apr_write_safetensors(const apr_model *m, const char *folder,
+                                    const apr_convert_options *options, trueno_error *err);
+
 #endif

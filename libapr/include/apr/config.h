@@ -38,8 +38,9 @@ typedef struct apr_config {
     float rope_theta;
     float rope_local_theta; /**< Gemma 3: of the sliding-window layers */
     float norm_eps;
-    float norm_weight_offset; /**< added to norm weights: 1 for Gemma as Hugging Face stores it, else 0 */
-    bool tied_embeddings; /**< the output matrix is the embedding */
+    float norm_weight_offset; /**< added to norm weights: 1 for Gemma as Hugging Face stores it,
+                                 else 0 */
+    bool tied_embeddings;     /**< the output matrix is the embedding */
 
     int32_t rope_scaling; /**< apr_rope_scaling */
     float rope_scaling_factor;
@@ -50,10 +51,11 @@ typedef struct apr_config {
     int32_t n_rope_factors; /**< head pairs with factors below */
     float rope_long_factors[APR_MAX_ROPE_FACTORS], rope_short_factors[APR_MAX_ROPE_FACTORS];
 
-    int32_t sliding_window;         /**< 0: none */
-    int32_t sliding_window_pattern; /**< every n-th layer is full attention; 0: as the architecture */
+    int32_t sliding_window; /**< 0: none */
+    int32_t
+        sliding_window_pattern; /**< every n-th layer is full attention; 0: as the architecture */
     float attention_softcap, logit_softcap;
-    float query_scale;     /**< Gemma's query_pre_attn_scalar: scores are scaled by its -1/2 power */
+    float query_scale; /**< Gemma's query_pre_attn_scalar: scores are scaled by its -1/2 power */
     float embedding_scale; /**< 0: as the architecture */
     int32_t n_experts, n_experts_used, expert_intermediate_size, shared_expert_intermediate_size;
     bool expert_renormalize; /**< norm_topk_prob */

@@ -18,7 +18,7 @@ typedef void (*apr_convert_progress)(void *user, uint64_t done, uint64_t total);
 
 typedef struct apr_convert_options {
     size_t size;                   /**< sizeof, as filled by apr_convert_options_init() */
-    const char *format;            /**< "apr" or "gguf"; NULL: by the extension of the path */
+    const char *format;            /**< "apr", "gguf", "safetensors"; NULL: by the path's end */
     const apr_mix *mix;            /**< weight types of the output; NULL: those of the model */
     bool force;                    /**< replace a file of that name */
     trueno_pool *pool;             /**< threads to quantise on; NULL: the caller's alone */
@@ -30,10 +30,12 @@ typedef struct apr_convert_options {
 TRUENO_API void apr_convert_options_init(apr_convert_options *o, size_t size);
 
 /**
- * Write `model` to `path`. Blocks whose type stays pass through bit for bit; the names, the order
- * of Q and K rows and the offset of norm weights become those of the target format. The file is
- * written under a temporary name, opened again and compared with the model, and only then renamed:
- * it is complete or not there. Memory in use does not grow with the model's weights.
+ * Write `model` to `path`: a file, or the folder of a SafeTensors model with its JSON files
+ * (quantised weights as F32 unless options->mix says otherwise; "-safetensors" at the end of the
+ * path means it). Blocks whose type stays pass through bit for bit; the names, the order of Q and K
+ * rows and the offset of norm weights become those of the target format. The file is written under
+ * a temporary name, opened again and compared with the model, and only then renamed: it is complete
+ * or not there. Memory in use does not grow with the model's weights.
  *
  * TRUENO_USAGE: unknown format, same format without a mix, or the file exists; TRUENO_CONTENT: a
  * weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001), or what was read back differs

@@ -60,8 +60,8 @@ typedef enum apr_role {
 #define APR_ROLE_IS_PER_LAYER(role) ((role) >= APR_ATTN_NORM)
 
 /**
- * The name that GGUF gives the role's tensor ("blk.3.attn_k.weight"), for messages and lists, cut at
- * `bytes`; `layer` is ignored for roles outside the layers. Pure; any thread.
+ * The name that GGUF gives the role's tensor ("blk.3.attn_k.weight"), for messages and lists, cut
+ * at `bytes`; `layer` is ignored for roles outside the layers. Pure; any thread.
  */
 TRUENO_API void apr_role_name(apr_role role, int32_t layer, char *out, size_t bytes);
 

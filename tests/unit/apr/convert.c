@@ -205,6 +205,82 @@ static void test_folders(void **state)
     }
 }
 
+static void remove_exported(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    char file[600];
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        (void)snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        if (entry->d_name[0] != '.')
+            assert_int_equal(unlink(file), 0);
+    }
+    (void)closedir(dir);
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* SafeTensors out: from .apr (which came from SafeTensors) and from GGUF, back to the same model.
+ */
+static void test_export(void **state)
+{
+    static const char *const NAMES[] = {"qwen2", "llama", "phi3", "gemma3", "qwen3moe"};
+    char source[256], apr[256], gguf[256], out[256];
+    apr_convert_options options;
+    trueno_error err = {0};
+    apr_model *m;
+
+    (void)state;
+    path_of(apr, "m.apr");
+    path_of(gguf, "m.gguf");
+    path_of(out, "m-safetensors");
+    apr_convert_options_init(&options, sizeof options);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        (void)snprintf(source, sizeof source, TEST_DATA_DIR "/hf/%s", NAMES[i]);
+        convert(source, apr, NULL);
+        convert(apr, out, NULL);
+        same_models(source, out);
+        m = open_model(apr);
+        assert_int_equal(apr_convert_model(m, out, &options, &err), TRUENO_USAGE);
+        options.force = true;
+        assert_int_equal(apr_convert_model(m, out, &options, &err), TRUENO_OK);
+        options.force = false;
+        apr_model_close(m);
+        remove_exported(out);
+        if (strcmp(NAMES[i], "llama") != 0) { /* whose vocabulary has no GGUF form */
+            convert(source, gguf, NULL);
+            convert(gguf, out, NULL);
+            same_models(source, out);
+            remove_exported(out);
+            assert_int_equal(unlink(gguf), 0);
+        }
+        assert_int_equal(unlink(apr), 0);
+    }
+}
+
+/* Quantised weights become floats; a quantised type is refused, and nothing is left. */
+static void test_export_types(void **state)
+{
+    apr_model *m = open_model(TEST_DATA_DIR "/gguf/tiny.gguf"), *exported;
+    apr_convert_options options;
+    trueno_error err = {0};
+    char out[256];
+
+    (void)state;
+    path_of(out, "m-safetensors");
+    convert(TEST_DATA_DIR "/gguf/tiny.gguf", out, "F16");
+    exported = open_model(out);
+    assert_int_equal(apr_model_role(exported, APR_ATTN_Q, 0)->type, TRUENO_F16);
+    assert_int_equal(apr_model_vocab(exported)->n_tokens, 11); /* without the unused one */
+    apr_model_close(exported);
+    remove_exported(out);
+    apr_convert_options_init(&options, sizeof options);
+    options.mix = apr_mix_find("Q8_0");
+    assert_int_equal(apr_convert_model(m, out, &options, &err), TRUENO_UNSUPPORTED);
+    apr_model_close(m);
+}
+
 /* The llama family's rows change their order; a vocabulary that GGUF can hold is needed: none. */
 static void test_row_order(void **state)
 {
@@ -424,6 +500,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folders),         cmocka_unit_test(test_row_order),
+        cmocka_unit_test(test_export),          cmocka_unit_test(test_export_types),
         cmocka_unit_test(test_gguf_round_trip), cmocka_unit_test(test_quantize),
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_out_of_memory),

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* config.json and generation_config.json from a model of any format. */
+#include "hf_write.h"
+
+#include "../config_json.h"
+#include <stdio.h>
+#include <string.h>
+
+static void put_string(apr_json *j, const char *key, const char *text)
+{
+    apr_json_key(j, key);
+    apr_json_string(j, text);
+}
+
+/* Entries of a config.json that came along and that nothing below writes. */
+static bool is_kept(const apr_model *m, const apr_meta *meta)
+{
+    static const char *const OTHERS[] = {
+        "apr_dtype_table", "model_type",        "original_format",    "generation",
+        "source_types",    "rope_long_factors", "rope_short_factors", "architectures",
+        "dtype",           "torch_dtype",       "tie_word_embeddings"};
+    const apr_meta *origin = apr_model_meta_find(m, "original_format");
+    const bool hf = strcmp(m->format, "SafeTensors") == 0 ||
+                    (origin != NULL && origin->kind == APR_META_STRING &&
+                     origin->text.length == strlen("safetensors"));
+
+    if (!hf || strchr(meta->key, '.') != NULL)
+        return false;
+    if (strlen(meta->key) > 9 && strcmp(meta->key + strlen(meta->key) - 9, "_token_id") == 0)
+        return !m->has_vocab; /* else the vocabulary says it */
+    if (apr_config_names(meta->key))
+        return false;
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
+        if (strcmp(OTHERS[i], meta->key) == 0)
+            return false;
+    return true;
+}
+
+static bool was_kept(const apr_model *m, const char *key)
+{
+    const apr_meta *meta = apr_model_meta_find(m, key);
+
+    return meta != NULL && is_kept(m, meta);
+}
+
+/* The name that config.json has for a field: the first without a dot, "" when there is none. */
+static void field_key(const apr_model *m, const apr_field *field, char out[64])
+{
+    const char *keys = field->keys[APR_COLUMN_HF];
+    size_t length = strcspn(keys, "|");
+
+    if (strcmp(field->name, "norm_eps") == 0 && m->architecture != NULL &&
+        m->architecture->layer_norm) {
+        keys += length + 1;
+        length = strcspn(keys, "|");
+    }
+    out[0] = '\0';
+    if (length < 64 && memchr(keys, '.', length) == NULL)
+        (void)snprintf(out, 64, "%.*s", (int)length, keys);
+}
+
+static void put_field(apr_json *j, const apr_config *c, const apr_field *field, const char *key)
+{
+    const void *at = (const char *)c + field->offset;
+    const int32_t number = field->kind == APR_FIELD_BOOL ? *(const bool *)at : *(const int32_t *)at;
+
+    if (number == 0 && field->need == APR_NEED_OPTIONAL)
+        return;
+    apr_json_key(j, key);
+    if (field->kind == APR_FIELD_FLOAT)
+        apr_json_float(j, *(const float *)at);
+    else if (field->kind == APR_FIELD_BOOL)
+        apr_json_bool(j, number != 0);
+    else
+        apr_json_int(j, number);
+}
+
+static void put_float(apr_json *j, const char *key, float value)
+{
+    if (value == 0)
+        return;
+    apr_json_key(j, key);
+    apr_json_float(j, value);
+}
+
+static void put_factors(apr_json *j, const char *key, const float *values, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        apr_json_float(j, values[i]);
+    apr_json_close(j, ']');
+}
+
+static void put_scaling(apr_json *j, const apr_config *c)
+{
+    if (c->rope_scaling == APR_ROPE_SCALING_NONE)
+        return;
+    apr_json_key(j, "rope_scaling");
+    apr_json_open(j, '{');
+    put_string(j, "rope_type", apr_rope_scaling_name(c->rope_scaling));
+    put_float(j, "factor", c->rope_scaling_factor);
+    put_float(j, "attention_factor", c->rope_attention_factor);
+    put_float(j, "beta_fast", c->yarn_beta_fast);
+    put_float(j, "beta_slow", c->yarn_beta_slow);
+    put_float(j, "mscale", c->yarn_mscale);
+    put_float(j, "mscale_all_dim", c->yarn_mscale_all_dim);
+    put_float(j, "low_freq_factor", c->llama3_low_frequency_factor);
+    put_float(j, "high_freq_factor", c->llama3_high_frequency_factor);
+    if (c->rope_original_positions > 0) {
+        apr_json_key(j, "original_max_position_embeddings");
+        apr_json_int(j, c->rope_original_positions);
+    }
+    if (c->n_rope_factors > 0) {
+        put_factors(j, "long_factor", c->rope_long_factors, c->n_rope_factors);
+        put_factors(j, "short_factor", c->rope_short_factors, c->n_rope_factors);
+    }
+    apr_json_close(j, '}');
+}
+
+static void put_ends(apr_json *j, const apr_vocab *v)
+{
+    if (v->n_eos == 0)
+        return;
+    apr_json_key(j, "eos_token_id");
+    if (v->n_eos > 1)
+        apr_json_open(j, '[');
+    for (int32_t i = 0; i < v->n_eos; i++)
+        apr_json_int(j, v->eos_ids[i]);
+    if (v->n_eos > 1)
+        apr_json_close(j, ']');
+}
+
+/* An id, or an explicit null: without it a class's own default would be taken. */
+static void put_id(apr_json *j, const char *key, int32_t id)
+{
+    apr_json_key(j, key);
+    if (id >= 0)
+        apr_json_int(j, id);
+    else
+        apr_json_null(j);
+}
+
+static void put_class(apr_json *j, const apr_model *m, const char *dtype)
+{
+    const apr_architecture *row = m->architecture;
+
+    apr_json_key(j, "architectures");
+    apr_json_open(j, '[');
+    apr_json_string(j, row->hf_class);
+    apr_json_close(j, ']');
+    put_string(j, "model_type", row->hf_model_type);
+    put_string(j, "torch_dtype", dtype);
+    if (!was_kept(m, "hidden_act"))
+        put_string(j, "hidden_act", row->hf_activation);
+    if (row->norm_plus_one && !was_kept(m, "hidden_activation"))
+        put_string(j, "hidden_activation", row->hf_activation);
+    if (!was_kept(m, "attention_bias")) {
+        apr_json_key(j, "attention_bias");
+        apr_json_bool(j, apr_model_role(m, APR_ATTN_Q_BIAS, 0) != NULL);
+    }
+}
+
+void apr_hf_write_config(apr_json *j, const apr_model *m, const apr_config *c, const char *dtype)
+{
+    const bool has_rope = was_kept(m, "rope_parameters") || was_kept(m, "rope_scaling");
+    const apr_field *field;
+    char key[64];
+
+    apr_json_open(j, '{');
+    put_class(j, m, dtype);
+    for (size_t i = 0; i < m->n_meta; i++) {
+        if (!is_kept(m, &m->meta[i]))
+            continue;
+        apr_json_key(j, m->meta[i].key);
+        apr_json_meta(j, &m->meta[i], UINT64_MAX);
+    }
+    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
+        field_key(m, field, key);
+        if (key[0] != '\0' && !was_kept(m, key))
+            put_field(j, c, field, key);
+    }
+    if (m->architecture->post_norms && c->query_scale == 0) { /* where GGUF says nothing */
+        apr_json_key(j, "query_pre_attn_scalar");
+        apr_json_int(j, c->head_dim);
+    }
+    if (!has_rope)
+        put_scaling(j, c);
+    if (!has_rope && c->n_rot != c->head_dim && !was_kept(m, "partial_rotary_factor"))
+        put_float(j, "partial_rotary_factor", (float)c->n_rot / (float)c->head_dim);
+    if (c->sliding_window > 0 && !was_kept(m, "use_sliding_window")) {
+        apr_json_key(j, "use_sliding_window");
+        apr_json_bool(j, true);
+    }
+    if (!was_kept(m, "bos_token_id"))
+        put_id(j, "bos_token_id", m->has_vocab ? m->vocab.bos : -1);
+    if (!was_kept(m, "pad_token_id"))
+        put_id(j, "pad_token_id", m->has_vocab ? m->vocab.pad : -1);
+    if (m->has_vocab)
+        put_ends(j, &m->vocab);
+    apr_json_close(j, '}');
+}
+
+void apr_hf_write_generation(apr_json *j, const apr_model *m)
+{
+    const apr_generation_defaults *d = &m->defaults;
+
+    apr_json_open(j, '{');
+    if (m->has_vocab) {
+        put_id(j, "bos_token_id", m->vocab.bos);
+        put_id(j, "pad_token_id", m->vocab.pad);
+        put_ends(j, &m->vocab);
+    }
+    if (d->do_sample >= 0) {
+        apr_json_key(j, "do_sample");
+        apr_json_bool(j, d->do_sample != 0);
+    }
+    put_float(j, "temperature", d->temperature > 0 ? d->temperature : 0);
+    put_float(j, "top_p", d->top_p > 0 ? d->top_p : 0);
+    put_float(j, "min_p", d->min_p > 0 ? d->min_p : 0);
+    put_float(j, "repetition_penalty", d->repeat_penalty > 0 ? d->repeat_penalty : 0);
+    if (d->top_k >= 0) {
+        apr_json_key(j, "top_k");
+        apr_json_int(j, d->top_k);
+    }
+    apr_json_close(j, '}');
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing a folder that is either complete or not there. */
+#ifndef APR_OUTPUT_FOLDER_H
+#define APR_OUTPUT_FOLDER_H
+
+#include <stdbool.h>
+#include <trueno/error.h>
+
+typedef struct apr_output_folder {
+    char path[4000], temporary[4064];
+    bool open;
+} apr_output_folder;
+
+/*
+ * Make an empty folder under a temporary name beside `path`. TRUENO_USAGE when `path` exists and
+ * not `force`, or is no folder of plain files alone: with `force` such a folder is replaced.
+ */
+trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, bool force,
+                                     trueno_error *err);
+
+/* Give the folder its name; what had the name before is removed after that. */
+trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err);
+
+/* Remove what was written, unless it was committed. */
+void apr_output_folder_abandon(apr_output_folder *out);
+
+#endif
