@@ -1,21 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Make a file of every weight type and record llama.cpp's greedy tokens for it: requantised.sh BIN [TYPE...]
+# Make a file of a weight type and record llama.cpp's greedy tokens for it: requantised.sh BIN TYPE...
 #
 # BIN is a folder with llama.cpp's llama-quantize and llama-server. Files go to requant/ in the cache of tests/models/fetch,
-# tokens to tests/data/golden/requant/. Only what is missing is made. K-quants and IQ4_XS need rows of whole 256s, so every
-# type is made from the 1.5B (1536 and 8960 wide), by way of F16. The server runs without repacking: its plainest kernels.
+# tokens to tests/data/golden/requant/; only what is missing is made. K-quants and IQ4_XS need rows of whole 256s, so they
+# are made from the 1.5B (1536 and 8960 wide); SmolLM2 (576 and 1536) is enough for types of 32. Both go by way of F16.
+# The server runs without repacking: its plainest kernels. PROMPTS chooses another file of prompts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
 shift
-[ $# -gt 0 ] || set -- F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q6_K Q5_K_M Q3_K_M Q2_K IQ4_NL IQ4_XS
 port=${PORT:-8391}
 threads=${THREADS:-2}
-model=$("$here/../models/fetch" 1.5b)
-files=$(dirname "$model")/requant
 golden=$here/../data/golden
-mkdir -p "$files" "$golden/requant"
+prompts=${PROMPTS:-$golden/prompts.json}
 
 quantize() { # FROM TYPE TO
     [ -f "$3" ] && return
@@ -25,15 +23,15 @@ quantize() { # FROM TYPE TO
 
 record() { # FILE NAME TOLERANCE
     [ -f "$golden/requant/$2.json" ] && return
-    "$bin/llama-server" -m "$1" -t "$threads" -c 12288 --parallel 12 --no-repack --port "$port" >"$files/$2.server.log" 2>&1 &
+    "$bin/llama-server" -m "$1" -t "$threads" -c 12288 --parallel 12 --no-repack --port "$port" >"$1.server.log" 2>&1 &
     server=$!
     trap 'kill $server 2>/dev/null' EXIT
-    until curl -fs "http://127.0.0.1:$port/health" >"$files/$2.health"; do
-        kill -0 $server || { echo "$2: the server ended; see $files/$2.server.log" >&2; exit 1; }
+    until curl -fs "http://127.0.0.1:$port/health" >"$1.health"; do
+        kill -0 $server || { echo "$2: the server ended; see $1.server.log" >&2; exit 1; }
         sleep 1
     done
-    rm "$files/$2.health"
-    python3 "$here/golden_from_llama_server.py" "http://127.0.0.1:$port" "$2" "$golden/prompts.json" \
+    rm "$1.health"
+    python3 "$here/golden_from_llama_server.py" "http://127.0.0.1:$port" "$2" "$prompts" \
         "$golden/requant/$2.json" --parallel 12 --tokens 32 --tolerance "$3" \
         --reference "llama.cpp $("$bin/llama-server" --version 2>&1 | sed -n 's/^version: //p'), CPU, F16 KV, no repacking"
     kill $server
@@ -41,17 +39,18 @@ record() { # FILE NAME TOLERANCE
     trap - EXIT
 }
 
-quantize "$model" F16 "$files/coder-1.5b-f16.gguf"
+mkdir -p "$golden/requant"
 for type in "$@"; do
-    name=coder-1.5b-$(echo "$type" | tr '[:upper:]' '[:lower:]')
     case $type in
-        BF16) from=$model ;;
-        *) from=$files/coder-1.5b-f16.gguf ;;
+        F32 | BF16 | Q4_1 | Q5_0 | Q5_1 | IQ4_NL) source=smollm2 stem=smollm2-135m tolerance=0.4 ;;
+        Q2_K | Q3_K*) source=1.5b stem=coder-1.5b tolerance=0.5 ;; # far from the model: near ties are common
+        *) source=1.5b stem=coder-1.5b tolerance=0.15 ;;
     esac
-    case $type in
-        Q2_K | Q3_K*) tolerance=0.5 ;; # the file itself is far from the model: nearly equal tokens are common
-        *) tolerance=0.15 ;;
-    esac
-    quantize "$from" "$type" "$files/$name.gguf"
+    model=$("$here/../models/fetch" $source)
+    files=$(dirname "$model")/requant
+    mkdir -p "$files"
+    name=$stem-$(echo "$type" | tr '[:upper:]' '[:lower:]')
+    quantize "$model" F16 "$files/$stem-f16.gguf"
+    quantize "$files/$stem-f16.gguf" "$type" "$files/$name.gguf"
     record "$files/$name.gguf" "$name" "$tolerance"
 done
