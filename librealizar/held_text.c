@@ -2,6 +2,7 @@
 /* Text on its way out: whole UTF-8 characters only, and nothing that may become a stop text. */
 #include "held_text.h"
 
+#include <stdint.h>
 #include <string.h>
 
 void held_text_free(held_text *h)
@@ -45,20 +46,27 @@ static void forget_released(held_text *h)
     h->released = 0;
 }
 
-/* Cut the text before the earliest stop text in it. */
+/*
+ * Cut the text before the stop text that is complete first (the longest of those that end
+ * together), so that the cut does not depend on how the text came in pieces.
+ */
 static void find_stops(held_text *h)
 {
-    size_t end = h->length;
+    size_t first_end = SIZE_MAX, begin = h->length;
 
     for (size_t i = 0; i < h->n_stops; i++) {
-        const char *at = memmem(h->bytes, end, h->stops[i], strlen(h->stops[i]));
+        const size_t bytes = strlen(h->stops[i]);
+        const char *at = memmem(h->bytes, h->length, h->stops[i], bytes);
+        const size_t start = at != NULL ? (size_t)(at - h->bytes) : 0;
 
-        if (at != NULL) {
-            end = (size_t)(at - h->bytes);
-            h->stopped = true;
-        }
+        if (at == NULL || start + bytes > first_end ||
+            (start + bytes == first_end && start > begin))
+            continue;
+        first_end = start + bytes;
+        begin = start;
+        h->stopped = true;
     }
-    h->length = end;
+    h->length = begin;
 }
 
 trueno_status held_text_add(held_text *h, const char *bytes, size_t length, trueno_error *err)

@@ -202,8 +202,12 @@ static void build_bytes(realizar_tokenizer *t)
     for (unsigned b = 0; b < 256; b++) {
         const char text[] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
         const char byte = (char)b;
-        t->byte_ids[b] = t->vocab->byte_level ? tokenizer_find_bytes(t, &byte, 1)
-                                              : tokenizer_find_text(t, text, sizeof text);
+        int32_t id = t->vocab->byte_level ? tokenizer_find_bytes(t, &byte, 1)
+                                          : tokenizer_find_text(t, text, sizeof text);
+        /* an added token of that letter means the letter, not the byte (DeepSeek has some) */
+        if (id >= 0 && tokenizer_added_flags(t, id) & APR_ADDED)
+            id = -1;
+        t->byte_ids[b] = id;
         t->has_all_bytes = t->has_all_bytes && t->byte_ids[b] >= 0;
     }
 }
