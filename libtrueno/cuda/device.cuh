@@ -59,13 +59,17 @@ __device__ __forceinline__ float block_sum(float x, float *scratch)
     return x;
 }
 
-__device__ __forceinline__ float apply_activation(trueno_activation act, float x)
+/* The rarer activations: one copy of their code, as what a kernel does once should be short. */
+static __device__ __noinline__ float gelu(trueno_activation act, float x)
 {
-    if (act == TRUENO_SILU)
-        return x / (1.0f + expf(-x));
     if (act == TRUENO_GELU_TANH)
         return 0.5f * x * (1.0f + tanhf(0.79788456080286535588f * (x + 0.044715f * x * x * x)));
     return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f));
+}
+
+__device__ __forceinline__ float apply_activation(trueno_activation act, float x)
+{
+    return act == TRUENO_SILU ? __fdividef(x, 1.0f + __expf(-x)) : gelu(act, x);
 }
 
 /* c += a b for int8: a 16 x 16 (signed or not), b 16 x 8 signed. */

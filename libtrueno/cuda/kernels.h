@@ -75,7 +75,7 @@ typedef struct expert_choice {
 void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
                    const rounded_rows *rounded, const expert_choice *experts);
 bool matvec_can_pair(const trueno_weight *w, int pair_rows);
-bool matvec_can_norm(const trueno_weight *w, int n);
+bool matvec_can_norm(const trueno_weight *w, int n, const trueno_norm *norm);
 void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                        const rounded_rows *out);
 

@@ -296,7 +296,7 @@ static bool can_take_norm(const pass *p, int i)
 
     return i + 1 < p->n_ops && o->kind == OP_MATMUL && o->x == norm->y && o->n == norm->n &&
            o->weight->cols == norm->width && o->y != norm->x && o->y != norm->y &&
-           is_dead(p, i, i + 2) && (o->n > 8 || matvec_can_norm(o->weight, o->n));
+           is_dead(p, i, i + 2) && (o->n > 8 || matvec_can_norm(o->weight, o->n, &norm->norm));
 }
 
 static bool can_store_in_attention(const pass *p, int i)

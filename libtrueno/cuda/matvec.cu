@@ -4,7 +4,8 @@
 #include "matvec.cuh"
 #include "matvec_table.h"
 
-enum { MAX_WARPS = 16, FEW_WARPS = 12, BYTES_IN_FLIGHT = 112 << 10, PIECE_COLS = 512 };
+enum { BYTES_IN_FLIGHT = 112 << 10, PIECE_COLS = 512, WARPS_OF_ROWS = 16, MOST_SLICES = 16,
+       NAMED_BARRIERS = 15, PIECE_BYTES = 7 << 10 };
 
 /* F32, F16 or BF16 to floats, eight at a time. */
 template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, float v[8])
@@ -34,7 +35,8 @@ template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, floa
  * floats, so that any number of activation rows gives the same bits. x is normalised into shared
  * memory for one row, read as it is for several. */
 template <int TYPE, int ROWS>
-__global__ __launch_bounds__(512, 1) void plain_kernel(const __grid_constant__ matvec_args a)
+__global__
+__launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512, 1) void plain_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];
     constexpr int SIZE = TYPE == TRUENO_F32 ? 4 : 2, PIECE = PIECE_COLS * SIZE;
@@ -75,17 +77,21 @@ __global__ __launch_bounds__(512, 1) void plain_kernel(const __grid_constant__ m
     for (int i = 0; i < a.slots; i++)
         fetch();
     pdl_wait();
+    float factor = 1;
     if (ROWS == 1) {
         const float *x =
             a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
+        const bool rms = a.norm_kind == TRUENO_NORM_RMS && a.norm_bias == NULL;
         float2 f = make_float2(0, 1);
+        float square = 0;
 
-        if (a.norm_kind >= 0)
+        if (a.norm_kind >= 0 && !rms)
             f = norm_factors(a.norm_kind, a.norm_eps, x, a.cols, (float *)shared);
 #pragma unroll 4
         for (int i = threadIdx.x; i < padded; i += blockDim.x) {
             float v = i < a.cols ? __ldcg(x + i) : 0.0f;
 
+            square = fmaf(v, v, square);
             if (a.norm_kind >= 0 && i < a.cols) {
                 v = (v - f.x) * f.y * a.norm_weight[i];
                 if (a.norm_bias != NULL)
@@ -93,7 +99,10 @@ __global__ __launch_bounds__(512, 1) void plain_kernel(const __grid_constant__ m
             }
             xs[i] = v;
         }
-        __syncthreads();
+        if (rms) /* its factor goes to the results, so that the row is read once */
+            factor = rsqrtf(block_sum(square, (float *)shared) / (float)a.cols + a.norm_eps);
+        else
+            __syncthreads();
     }
     float *y = a.y + (a.expert != NULL ? (size_t)blockIdx.y * a.y_stride : 0);
     for (; job < jobs; job += step) {
@@ -142,7 +151,7 @@ __global__ __launch_bounds__(512, 1) void plain_kernel(const __grid_constant__ m
         }
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            float v0 = warp_sum(sum[0][r]), v1 = warp_sum(sum[1][r]);
+            float v0 = warp_sum(sum[0][r]) * factor, v1 = warp_sum(sum[1][r]) * factor;
 
             if (r >= a.n)
                 continue;
@@ -214,12 +223,16 @@ bool matvec_can_pair(const trueno_weight *w, int pair_rows)
            (!is_packed(&w->segment[0]) || pair_rows % LAYOUT_ROWS == 0);
 }
 
-/* A norm is taken along by the kernels of one row, and by the rounding of several. */
-bool matvec_can_norm(const trueno_weight *w, int n)
+/* The kernels of one packed row take an RMS norm along, those of a plain one and the rounding of
+ * several rows any. */
+bool matvec_can_norm(const trueno_weight *w, int n, const trueno_norm *norm)
 {
-    for (int i = 0; i < w->n_segments; i++)
-        if (!is_packed(&w->segment[i]) && n > 1)
+    for (int i = 0; i < w->n_segments; i++) {
+        bool packed = is_packed(&w->segment[i]);
+
+        if (n > 1 ? !packed : packed && (norm->kind != TRUENO_NORM_RMS || norm->bias != NULL))
             return false;
+    }
     return true;
 }
 
@@ -255,13 +268,22 @@ static matvec_args base_args(const trueno_weight *w, const product *p, const rou
     return a;
 }
 
+static int most_warps(int rows)
+{
+    return rows == 1 ? (int)MOST_WARPS : (int)WARPS_OF_ROWS;
+}
+
 /* Warps along the columns of a matrix: a function of its shape alone, as it fixes the order of
- * sums. */
+ * sums. Many where there are few row tiles, so that a tile does not take long; else each warp has
+ * enough of a tile that asking for it and adding up cost little. */
 static int count_slices(const weight_segment *s, int cols)
 {
-    int units256 = (cols + 255) / 256, most = units256 > 12 && s->tiles < 512 ? 12 : 6;
+    bool few = s->tiles <= 512;
+    int units256 = (cols + 255) / 256, most = few ? MOST_SLICES : MOST_SLICES / 2;
+    int each = (units256 + most - 1) / most;
 
-    return s->units < most ? s->units : most;
+    each = !few && each < 2 ? 2 : each;
+    return (units256 + each - 1) / each;
 }
 
 /* Slots of the rings: enough bytes on their way to fill the memory's latency, within the block's
@@ -278,43 +300,51 @@ static int count_slots(const launcher *l, int warps, int piece_bytes, int other_
     return wanted;
 }
 
+static int at_most(int x, int limit)
+{
+    return x < limit ? x : limit;
+}
+
 static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int rows, int y_blocks)
 {
     const weight_segment *s = a->segment;
     matvec_fn fn = find_kernel(s[0].type, s[n_segments - 1].type, rows);
-    int groups, total = 0, groups32 = 0, shared, warps, piece = 0;
+    int slices = count_slices(&s[0], a->cols), most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
+    int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[0].tiles;
+    int groups = at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
+    int total = 0, groups32 = 0, piece = 0, warps, shared;
 
-    a->slices = count_slices(&s[0], a->cols);
-    groups = FEW_WARPS / a->slices > 0 ? FEW_WARPS / a->slices : 1;
     if (s[0].tiles <= 2 * l->n_sm && y_blocks == 1)
         groups = 1; /* few tiles: spread them over the processors first */
     for (int i = 0; i < n_segments; i++) {
-        int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[i].tiles;
-        int most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
+        layout_info info = layout_get(s[i].type);
+        int each = (s[i].units + slices - 1) / slices, blocks;
 
-        a->blocks[i] = (jobs + groups - 1) / groups;
-        if (a->blocks[i] > most)
-            a->blocks[i] = groups == 1 && a->blocks[i] <= 2 * most ? a->blocks[i] : most;
+        jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[i].tiles;
+        blocks = (jobs + groups - 1) / groups;
+        a->blocks[i] = groups == 1 && blocks <= 2 * most ? blocks : at_most(blocks, most);
+        a->piece_units[i] = at_most(each, PIECE_BYTES / info.unit_bytes);
         total += a->blocks[i];
-        piece = layout_get(s[i].type).unit_bytes > piece ? layout_get(s[i].type).unit_bytes : piece;
-        groups32 = s[i].units * layout_get(s[i].type).steps * 4 > groups32
-                       ? s[i].units * layout_get(s[i].type).steps * 4
-                       : groups32;
+        if (a->piece_units[i] * info.unit_bytes > piece)
+            piece = a->piece_units[i] * info.unit_bytes;
+        if (s[i].units * info.steps * 4 > groups32)
+            groups32 = s[i].units * info.steps * 4;
     }
-    shared = 128 + groups * a->slices * 4 * 16 * rows * (int)sizeof(float);
+    warps = groups * slices;
+    shared = 128 + warps * 4 * 16 * rows * (int)sizeof(float);
     if (rows == 1)
         shared += groups32 * (8 * (int)sizeof(uint2) + (int)sizeof(float2) + (int)sizeof(float));
-    warps = groups * a->slices;
     a->slots = count_slots(l, warps, piece, shared + 256);
     shared += 256 + warps * a->slots * (piece + 8);
-    LAUNCH(l, fn, dim3(total, y_blocks), 32 * warps, shared, *a);
+    LAUNCH(l, fn, dim3(total, y_blocks), dim3(32, slices, groups), shared, *a);
 }
 
 static void launch_plain(const launcher *l, matvec_args *a, int y_blocks)
 {
     const weight_segment *s = &a->segment[0];
-    int jobs = a->pair_rows > 0 ? a->pair_rows : (s->rows + 1) / 2, warps = MAX_WARPS, blocks;
+    int jobs = a->pair_rows > 0 ? a->pair_rows : (s->rows + 1) / 2, blocks;
     int size = s->type == TRUENO_F32 ? 4 : 2, piece = 2 * PIECE_COLS * size;
+    int warps = most_warps(a->n);
     int shared = 128 + (a->n == 1 ? s->row_bytes / size * (int)sizeof(float) : 0) + 256;
     matvec_fn fn = s->type == TRUENO_F32   ? plain_find<TRUENO_F32>(a->n)
                    : s->type == TRUENO_F16 ? plain_find<TRUENO_F16>(a->n)

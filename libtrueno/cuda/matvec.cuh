@@ -10,13 +10,14 @@
 #include "ring.cuh"
 #include "unpack.cuh"
 
-enum { MOST_SLICES = 12 };
+enum { MOST_WARPS = 24 };
 
 typedef struct matvec_args {
     weight_segment segment[2];
     int blocks[2];    /* of the grid, per segment */
-    int cols, slices; /* warps along the columns; blockDim.x / (32 slices) groups take row tiles */
-    int slots;        /* of every warp's ring */
+    int cols;
+    int slots;          /* of every warp's ring */
+    int piece_units[2]; /* in a slot, per segment */
     int n, y_stride;
     const float *x; /* one row */
     int norm_kind;  /* -1: none */
@@ -132,39 +133,41 @@ __device__ __forceinline__ void round_single_row(const float *x, int cols, int p
                                                  const float *norm_weight, float *scratch,
                                                  const rounded_rows &to)
 {
-    constexpr int AT_ONCE = 4;
+    constexpr int AT_ONCE = 2;
+    const int threads = blockDim.x * blockDim.y * blockDim.z;
+    const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * 32 + threadIdx.x;
     float4 weight[AT_ONCE];
     float square = 0;
 
     if (norm_weight != NULL)
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = threadIdx.x + i * blockDim.x;
+            const int quad = thread + i * threads;
 
             if (quad < cols / 4)
                 weight[i] = ((const float4 *)norm_weight)[quad];
         }
     pdl_wait();
-    for (int first = threadIdx.x; (first & ~31) < padded / 4; first += AT_ONCE * blockDim.x) {
+    for (int first = thread; (first & ~31) < padded / 4; first += AT_ONCE * threads) {
         float4 in[AT_ONCE];
 
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = first + i * blockDim.x;
+            const int quad = first + i * threads;
 
             in[i] = quad < cols / 4 ? __ldcg((const float4 *)x + quad) : make_float4(0, 0, 0, 0);
         }
-        if (norm_weight != NULL && first >= (int)(AT_ONCE * blockDim.x))
+        if (norm_weight != NULL && first >= AT_ONCE * threads)
 #pragma unroll
             for (int i = 0; i < AT_ONCE; i++) {
-                const int quad = first + i * blockDim.x;
+                const int quad = first + i * threads;
 
                 if (quad < cols / 4)
                     weight[i] = ((const float4 *)norm_weight)[quad];
             }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = first + i * blockDim.x, group = quad >> 3, h = quad >> 2 & 1,
+            const int quad = first + i * threads, group = quad >> 3, h = quad >> 2 & 1,
                       t = quad & 3;
             float v[4] = {in[i].x, in[i].y, in[i].z, in[i].w}, d, sum;
             uint32_t high, low;
@@ -190,8 +193,8 @@ __device__ __forceinline__ void round_single_row(const float *x, int cols, int p
         }
     }
     square = warp_sum(square);
-    if ((threadIdx.x & 31) == 0)
-        scratch[threadIdx.x >> 5] = square;
+    if (threadIdx.x == 0)
+        scratch[thread >> 5] = square;
 }
 
 /* y += scale d v - minimum sum, for one (weight row, activation row, group of 32). */
@@ -315,39 +318,84 @@ __device__ __forceinline__ void group_barrier(int group, int threads)
     asm volatile("bar.sync %0, %1;" ::"r"(group + 1), "r"(threads) : "memory");
 }
 
-/* A place in a warp's sequence of units: row tiles of its group, units of its slice. */
-struct unit_cursor {
-    int job, second, unit;
+/* Which units a warp asks for: its slice of row tiles of its group (both tiles of a pair in turn),
+ * a piece at a time. Apart from the loops that use the units, which come later. */
+struct unit_order {
+    int job, step, second_tile; /* second_tile: of a pair, in tiles; 0: no pair */
+    int unit, count;            /* of the slice */
+    bool second;
 
-    __device__ __forceinline__ void next(int slice, int slices, int units, bool pair, int jobs_step)
+    __device__ __forceinline__ void next(int units)
     {
-        unit += slices;
-        if (unit < units)
+        unit += units;
+        if (unit < count)
             return;
-        unit = slice;
-        if (pair && !second) {
-            second = 1;
-            return;
-        }
-        second = 0;
-        job += jobs_step;
+        unit = 0;
+        second = second_tile > 0 && !second;
+        if (!second)
+            job += step;
     }
 };
 
-/* The warps of a block over one segment. ROWS 1: x is rounded into shared memory here. */
+/* Sum of the slices' parts of one value, even slices and odd ones apart. */
+template <int ROWS> __device__ __forceinline__ float sum_slices(const float *parts, int slices)
+{
+    float even = 0, odd = 0;
+    int i = 0;
+
+#pragma unroll 3
+    for (; i + 1 < slices; i += 2) {
+        even += parts[i * 16 * ROWS];
+        odd += parts[(i + 1) * 16 * ROWS];
+    }
+    if (i < slices)
+        even += parts[i * 16 * ROWS];
+    return even + odd;
+}
+
+/* What the warps of a group do when all parts of a row tile (pair) are there. */
+template <int ROWS>
+__device__ __forceinline__ void finish_job(const matvec_args &a, const weight_segment &seg, const float *parts,
+                                           int job, float factor, float before, const float *bias, float *y)
+{
+    const int slices = blockDim.y, rows = a.pair_rows > 0 ? a.pair_rows : seg.rows;
+
+    for (int k = threadIdx.y * 32 + threadIdx.x; k < 16 * ROWS; k += slices * 32) {
+        const int r = k % ROWS, out = job * 16 + k / ROWS;
+        float v;
+
+        if (r >= a.n || out >= rows)
+            continue;
+        v = sum_slices<ROWS>(parts + k, slices) * factor + (bias != NULL ? bias[out] : 0.0f);
+        if (a.pair_rows > 0) {
+            float v2 = sum_slices<ROWS>(parts + slices * 16 * ROWS + k, slices) * factor;
+
+            if (bias != NULL)
+                v2 += bias[a.pair_rows + out];
+            v = apply_activation(a.activation, v) * v2;
+        } else if (a.activate) {
+            v = apply_activation(a.activation, v);
+        }
+        float *to = y + (size_t)r * a.y_stride + out;
+
+        *to = !a.add ? v : ROWS == 1 ? before + v : __ldcg(to) + v;
+    }
+}
+
+/* The warps of a block over one segment; threadIdx.y is a slice of the columns, threadIdx.z a group
+ * of warps that shares row tiles. ROWS 1: x is rounded into shared memory here. */
 template <int TYPE, int ROWS>
-__device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_segment &seg,
-                                           int block, int blocks, unsigned char *shared)
+__device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_segment &seg, int block,
+                                           int blocks, unsigned char *shared)
 {
     typedef Unit<TYPE> U;
     constexpr int PASSES = ROWS / 4 > 0 ? ROWS / 4 : 1;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
-    const int slice = warp % a.slices, group = warp / a.slices, groups = warps / a.slices;
-    const bool pair = a.pair_rows > 0;
-    const bool rms = ROWS == 1 && a.norm_kind == TRUENO_NORM_RMS && a.norm_bias == NULL;
+    const int lane = threadIdx.x, slice = threadIdx.y, slices = blockDim.y, group = threadIdx.z;
+    const int groups = blockDim.z, warp = group * slices + slice, warps = groups * slices;
+    const int second_tile = a.pair_rows / 16, first_job = block + blocks * group;
     const uint8_t *weights = seg.data;
     float *scratch = (float *)shared, *partial = scratch + 32;
-    unsigned char *rest = (unsigned char *)(partial + groups * a.slices * 4 * 16 * ROWS);
+    unsigned char *rest = (unsigned char *)(partial + warps * 4 * 16 * ROWS);
     rounded_rows x = a.rounded;
     warp_ring ring;
 
@@ -363,139 +411,99 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     uint64_t *bars = (uint64_t *)rest + warp * a.slots;
     rest += warps * a.slots * sizeof(uint64_t);
     rest += (128 - (rest - shared) % 128) % 128;
-    ring.begin(rest + (size_t)warp * a.slots * U::BYTES, bars, a.slots, U::BYTES, lane);
+    const int most = a.piece_units[&seg == &a.segment[1]], each = (seg.units + slices - 1) / slices;
+    const int first_unit = slice * each, count = min(each, seg.units - first_unit);
+
+    ring.begin(rest + (size_t)warp * a.slots * most * U::BYTES, bars, a.slots, most * U::BYTES, lane);
     if (a.expert != NULL) { /* depends on earlier kernels, so weights cannot be fetched ahead */
         pdl_wait();
         weights = (const uint8_t *)a.expert_data[__ldcg(a.expert + blockIdx.y)];
     }
-    const int jobs = pair ? a.pair_rows / 16 : seg.tiles;
-    const int stride_jobs = blocks * groups;
-    unit_cursor load = {block * groups + group, 0, slice};
+    const int jobs = second_tile > 0 ? second_tile : seg.tiles, step = blocks * groups;
+    unit_order order = {count > 0 ? first_job : jobs, step, second_tile, 0, count, false};
 
     auto fetch = [&]() {
-        const int tile = load.job + (load.second ? a.pair_rows / 16 : 0);
-        const bool more = load.job < jobs;
+        const int units = order.job < jobs ? min(most, count - order.unit) : 0;
+        const int tile = order.job + (order.second ? second_tile : 0);
 
-        ring.ask(weights + ((size_t)tile * seg.units + load.unit) * U::BYTES, more ? U::BYTES : 0,
+        ring.ask(weights + ((size_t)tile * seg.units + first_unit + order.unit) * U::BYTES, units * U::BYTES,
                  NULL, 0, lane);
-        if (more)
-            load.next(slice, a.slices, seg.units, pair, stride_jobs);
+        if (units > 0)
+            order.next(units);
     };
+#pragma unroll 1
     for (int i = 0; i < a.slots; i++)
         fetch();
-    const float *row =
-        a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
-    if (ROWS == 1 && (rms || a.norm_kind < 0)) {
-        round_single_row(row, a.cols, seg.units * U::STEPS * 128, rms ? a.norm_weight : NULL,
+    if (ROWS == 1) {
+        const float *row = a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
+
+        round_single_row(row, a.cols, seg.units * U::STEPS * 128, a.norm_kind >= 0 ? a.norm_weight : NULL,
                          scratch, x);
-        __syncthreads();
-    } else if (ROWS == 1) {
-        pdl_wait();
-        round_row(row, a.cols, seg.units * U::STEPS * 128, a.norm_kind, a.norm_eps, a.norm_weight,
-                  a.norm_bias, scratch, x.planes, x.scale, x.sums, 1, 0);
         __syncthreads();
     } else {
         pdl_wait();
     }
     float factor = 1;
-    if (rms) {
-        float square = 0;
+    if (ROWS == 1 && a.norm_kind >= 0) {
+        float square = warp_sum(lane < warps ? scratch[lane] : 0.0f);
 
-        for (int i = 0; i < warps; i++)
-            square += scratch[i];
-        factor = 1.0f / sqrtf(square / (float)a.cols + a.norm_eps);
+        factor = rsqrtf(square / (float)a.cols + a.norm_eps);
     }
     float *y = a.y + (a.expert != NULL ? (size_t)blockIdx.y * a.y_stride : 0) + seg.first_row;
     const float *bias = a.bias != NULL ? a.bias + seg.first_row : NULL;
-    unit_cursor at = {block * groups + group, 0, slice};
-    float one[2] = {0, 0}, many[PASSES][2][4] = {}, before = 0, offset = 0;
-    const bool finishes = ROWS == 1 && slice == 0 && lane < 16;
-    bool fresh = true;
+    float *parts = partial + group * 4 * slices * 16 * ROWS;
     int buffer = 0;
 
-    while (at.job < jobs) {
-        U w;
+    for (int job = first_job; job < jobs; job += step, buffer ^= 1) {
+        float *mine = parts + (buffer * 2 * slices + slice) * 16 * ROWS, before = 0;
 
-        if (ROWS == 1 && fresh && finishes &&
-            at.job * 16 + lane < seg.rows) { /* on its way meanwhile */
-            before = a.add ? __ldcg(y + at.job * 16 + lane) : 0.0f;
-            offset = bias != NULL ? bias[at.job * 16 + lane] : 0.0f;
-        }
-        fresh = false;
-        w.load(ring.wait(), lane);
-        ring.done();
-        fetch();
-        if (ROWS == 1)
-            unit_one_row<U>(w, at.unit, x, lane, one);
-        else
-            unit_rows<U, PASSES>(w, at.unit, x, lane, many);
-        const unit_cursor was = at;
+        if (ROWS == 1 && a.add && slice == 0 && lane < 16 && job * 16 + lane < seg.rows)
+            before = __ldcg(y + job * 16 + lane); /* on its way meanwhile */
+#pragma unroll 1
+        for (int second = 0; second <= (second_tile > 0); second++, mine += slices * 16 * ROWS) {
+            float one[2] = {0, 0}, many[PASSES][2][4] = {};
 
-        at.next(slice, a.slices, seg.units, pair, stride_jobs);
-        if (at.job == was.job && at.second == was.second)
-            continue;
-        /* A row tile is done: leave the slice's sums, and after the last of a job finish it. */
-        float *mine =
-            partial + (((group * 2 + buffer) * 2 + was.second) * a.slices + slice) * 16 * ROWS;
-        if (ROWS == 1) {
+#pragma unroll 1
+            for (int done = 0; done < count; done += most) {
+                const uint8_t *piece = ring.wait();
+                const int units = min(most, count - done);
+
+#pragma unroll 1
+                for (int i = 0; i < units; i++) {
+                    U w;
+
+                    w.load(piece + i * U::BYTES, lane);
+                    if (ROWS == 1)
+                        unit_one_row<U>(w, first_unit + done + i, x, lane, one);
+                    else
+                        unit_rows<U, PASSES>(w, first_unit + done + i, x, lane, many);
+                }
+                ring.done();
+                fetch();
+            }
 #pragma unroll
-            for (int r = 0; r < 2; r++) {
+            for (int r = 0; r < 2 && ROWS == 1; r++) {
                 one[r] += __shfl_xor_sync(ALL_LANES, one[r], 1);
                 one[r] += __shfl_xor_sync(ALL_LANES, one[r], 2);
                 if ((lane & 3) == r)
                     mine[(lane >> 2) + 8 * r] = one[r];
-                one[r] = 0;
             }
-        } else {
 #pragma unroll
-            for (int pass = 0; pass < PASSES; pass++)
+            for (int pass = 0; pass < PASSES && ROWS > 1; pass++)
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
-                    float *s = many[pass][r];
+                    const float *s = many[pass][r];
 
-                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] =
-                        (s[0] + s[1]) + (s[2] + s[3]);
-                    s[0] = s[1] = s[2] = s[3] = 0;
+                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] = (s[0] + s[1]) + (s[2] + s[3]);
                 }
         }
-        if (at.job == was.job)
-            continue;
-        group_barrier(group, a.slices * 32);
-        fresh = true;
-        const float *sums = partial + (group * 2 + buffer) * 2 * a.slices * 16 * ROWS;
-        for (int k = slice * 32 + lane; k < 16 * ROWS; k += a.slices * 32) {
-            const int r = k % ROWS, out = was.job * 16 + k / ROWS;
-            float v = 0, v2 = 0;
-
-            if (r >= a.n || out >= (pair ? a.pair_rows : seg.rows))
-                continue;
-#pragma unroll
-            for (int i = 0; i < MOST_SLICES; i++)
-                if (i < a.slices)
-                    v += sums[i * 16 * ROWS + k];
-            v = v * factor + (ROWS == 1 ? offset : bias != NULL ? bias[out] : 0.0f);
-            if (pair) {
-#pragma unroll
-                for (int i = 0; i < MOST_SLICES; i++)
-                    if (i < a.slices)
-                        v2 += sums[(a.slices + i) * 16 * ROWS + k];
-                v2 *= factor;
-                if (bias != NULL)
-                    v2 += bias[a.pair_rows + out];
-                v = apply_activation(a.activation, v) * v2;
-            } else if (a.activate) {
-                v = apply_activation(a.activation, v);
-            }
-            float *to = y + (size_t)r * a.y_stride + out;
-
-            *to = !a.add ? v : ROWS == 1 ? before + v : __ldcg(to) + v;
-        }
-        buffer ^= 1;
+        group_barrier(group, slices * 32);
+        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before, bias, y);
     }
 }
 
 template <int TYPE0, int TYPE1, int ROWS>
-__global__ __launch_bounds__(512, 1) void matvec_kernel(const __grid_constant__ matvec_args a)
+__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512, 1) void matvec_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];
 

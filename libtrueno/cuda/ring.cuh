@@ -26,6 +26,7 @@ struct warp_ring {
         at = phase = next = 0;
 #if __CUDA_ARCH__ >= 900
         if (lane == 0) {
+#pragma unroll 1
             for (int i = 0; i < n; i++)
                 asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barriers + 8 * i)
                              : "memory");
