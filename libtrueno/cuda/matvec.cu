@@ -322,7 +322,7 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
 
         jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[i].tiles;
         blocks = (jobs + groups - 1) / groups;
-        a->blocks[i] = groups == 1 && blocks <= 2 * most ? blocks : at_most(blocks, most);
+        a->blocks[i] = groups == 1 && blocks <= 2 * most ? blocks : at_most(jobs, most);
         a->piece_units[i] = at_most(each, PIECE_BYTES / info.unit_bytes);
         total += a->blocks[i];
         if (a->piece_units[i] * info.unit_bytes > piece)
