@@ -158,7 +158,7 @@ bool attention_has_tiles(const trueno_attention *facts, int kv_type)
 
 int attention_splits(const launcher *l, const trueno_attention *facts, int n)
 {
-    int splits = 2 * l->n_sm / (facts->n_kv_heads * n);
+    int splits = 2 * l->n_sm / (facts->n_kv_heads * n); /* two blocks fit a processor */
 
     return splits < 1 ? 1 : splits > MAX_SPLITS ? MAX_SPLITS : splits;
 }

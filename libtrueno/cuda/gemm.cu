@@ -2,8 +2,9 @@
 /* Products with nine rows and more: the kernel for up to 64 at a time, the rounding of rows to
  * halves, expanding weights for a library's product, and the last touches on its sums. */
 #include "gemm.cuh"
+#include "ring.cuh"
 
-enum { GEMM_WARPS = 8, GEMM_ROWS = 64 };
+enum { GEMM_WARPS = 8, GEMM_ROWS = 64, GEMM_SLOTS = 3, SMALL_SHARED = 72 << 10 };
 
 typedef struct gemm_args {
     weight_segment segment;
@@ -14,54 +15,93 @@ typedef struct gemm_args {
     bool add, activate;
     int pair_rows;
     trueno_activation activation;
+    int slots; /* of every warp's ring */
 } gemm_args;
 
+/* A group of 32 columns of 16 rows against 8 N_TILES rows of x. */
 template <int N_TILES>
-__device__ __forceinline__ void multiply_group(const uint32_t a[8], const uint4 *x,
-                                               size_t row_stride16, float sum[N_TILES][4])
+__device__ __forceinline__ void multiply_group(const uint32_t a[8], const uint4 x[N_TILES],
+                                               float sum[N_TILES][4])
 {
 #pragma unroll
     for (int i = 0; i < N_TILES; i++) {
-        const uint4 b = x[(size_t)(8 * i) * row_stride16];
-
-        mma_half(sum[i], a[0], a[1], a[4], a[5], b.x, b.y);
-        mma_half(sum[i], a[2], a[3], a[6], a[7], b.z, b.w);
+        mma_half(sum[i], a[0], a[1], a[4], a[5], x[i].x, x[i].y);
+        mma_half(sum[i], a[2], a[3], a[6], a[7], x[i].z, x[i].w);
     }
 }
 
-/* One row tile's part of the sums along this warp's columns. x: the lane's 8 halves of row g. */
+template <int N_TILES>
+__device__ __forceinline__ void load_rows(const uint4 *x, size_t stride16, uint4 to[N_TILES])
+{
+#pragma unroll
+    for (int i = 0; i < N_TILES; i++)
+        to[i] = x[(size_t)(8 * i) * stride16];
+}
+
+/* One warp's part of the sums of two row tiles: every GEMM_WARPS-th unit of the columns. x: the lane's
+ * eight halves of row g. tile[1] may lie behind the last. */
 template <int TYPE, int N_TILES, bool BLOCKS> struct tile_product;
 
 template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, true> {
     typedef Unit<TYPE> U;
 
-    static __device__ __forceinline__ int count(const weight_segment &s)
+    warp_ring ring;
+    int unit, second;
+
+    __device__ __forceinline__ void fetch(const weight_segment &s, const int tile[2], int lane)
     {
-        return s.units;
+        const uint8_t *from = s.data + ((size_t)tile[0] * s.units + unit) * U::BYTES;
+        const int bytes = unit < s.units ? U::BYTES : 0;
+
+        ring.ask(from, bytes, from + (size_t)(tile[1] - tile[0]) * s.units * U::BYTES,
+                 second ? bytes : 0, lane);
+        unit += GEMM_WARPS;
     }
 
-    static __device__ __forceinline__ void run(const weight_segment &s, int tile, int unit,
-                                               int lane, const uint4 *x, size_t stride16,
-                                               float sum[N_TILES][4])
+    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp, int lane,
+                                          unsigned char *memory, uint64_t *bars, int slots)
     {
-        U w;
+        unit = warp;
+        second = tile[1] < s.tiles;
+        ring.begin(memory + (size_t)warp * slots * 2 * U::BYTES, bars + warp * slots, slots, 2 * U::BYTES,
+                   lane);
+        for (int i = 0; i < slots; i++)
+            fetch(s, tile, lane);
+    }
 
-        w.load(s.data + ((size_t)tile * s.units + unit) * U::BYTES, lane);
+    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp, int lane,
+                                        const uint4 *x, size_t stride16, float sum[2][N_TILES][4])
+    {
+        for (int at = warp; at < s.units; at += GEMM_WARPS) {
+            const uint8_t *piece = ring.wait();
+            U w[2];
+
+            w[0].load(piece, lane);
+            w[1].load(second ? piece + U::BYTES : piece, lane);
+            ring.done();
+            fetch(s, tile, lane);
 #pragma unroll
-        for (int step = 0; step < U::STEPS; step++) {
-            uint32_t scale[2][U::PARTS], minimum[2][U::PARTS];
+            for (int step = 0; step < U::STEPS; step++) {
+                uint32_t scale[2][2][U::PARTS], minimum[2][2][U::PARTS];
 
-            half_scales(w, step, lane, scale, minimum);
+                for (int m = 0; m < 2; m++)
+                    half_scales(w[m], step, lane, scale[m], minimum[m]);
 #pragma unroll
-            for (int g = 0; g < 4; g++) {
-                uint32_t group_scale[2][U::PARTS], group_minimum[2][U::PARTS], a[8];
+                for (int g = 0; g < 4; g++) {
+                    uint4 rows[N_TILES];
 
-                share_scales<U>(scale, g, lane, group_scale);
-                if (U::MINIMA)
-                    share_scales<U>(minimum, g, lane, group_minimum);
-                operand_halves(w, step, g, group_scale, group_minimum, a);
-                multiply_group<N_TILES>(a, x + ((unit * U::STEPS + step) * 4 + g) * 4, stride16,
-                                        sum);
+                    load_rows<N_TILES>(x + ((at * U::STEPS + step) * 4 + g) * 4, stride16, rows);
+#pragma unroll
+                    for (int m = 0; m < 2; m++) {
+                        uint32_t group_scale[2][U::PARTS], group_minimum[2][U::PARTS], a[8];
+
+                        share_scales<U>(scale[m], g, lane, group_scale);
+                        if (U::MINIMA)
+                            share_scales<U>(minimum[m], g, lane, group_minimum);
+                        operand_halves(w[m], step, g, group_scale, group_minimum, a);
+                        multiply_group<N_TILES>(a, rows, sum[m]);
+                    }
+                }
             }
         }
     }
@@ -70,37 +110,39 @@ template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, true> {
 template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, false> {
     enum { UNIT = 128 }; /* columns at a time */
 
-    static __device__ __forceinline__ int columns(const weight_segment &s)
+    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp, int lane,
+                                          unsigned char *memory, uint64_t *bars, int slots)
     {
-        return s.row_bytes / (TYPE == TRUENO_F32 ? 4 : 2);
     }
 
-    static __device__ __forceinline__ int count(const weight_segment &s)
+    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp, int lane,
+                                        const uint4 *x, size_t stride16, float sum[2][N_TILES][4])
     {
-        return (columns(s) + UNIT - 1) / UNIT;
-    }
+        const int columns = s.row_bytes / (TYPE == TRUENO_F32 ? 4 : 2);
+        const uint8_t *from[2][2];
 
-    static __device__ __forceinline__ void run(const weight_segment &s, int tile, int unit,
-                                               int lane, const uint4 *x, size_t stride16,
-                                               float sum[N_TILES][4])
-    {
-        const uint8_t *rows[2];
+        for (int m = 0; m < 2; m++)
+            for (int r = 0; r < 2; r++) {
+                int row = tile[m] * 16 + (lane >> 2) + 8 * r;
 
-        for (int r = 0; r < 2; r++) {
-            int row = tile * 16 + (lane >> 2) + 8 * r;
-
-            rows[r] = s.data + (size_t)(row < s.rows ? row : 0) * s.row_bytes;
-        }
+                from[m][r] = s.data + (size_t)(row < s.rows ? row : 0) * s.row_bytes;
+            }
+        for (int first = warp * UNIT; first < columns; first += GEMM_WARPS * UNIT)
 #pragma unroll
-        for (int g = 0; g < 4; g++) {
-            const int col = unit * UNIT + 32 * g;
-            uint32_t a[8];
+            for (int g = 0; g < 4; g++) {
+                const int col = first + 32 * g;
+                uint4 rows[N_TILES];
+                uint32_t a[8];
 
-            if (col >= columns(s))
-                return;
-            plain_halves<TYPE>(rows, col, lane, a);
-            multiply_group<N_TILES>(a, x + col / 8, stride16, sum);
-        }
+                if (col >= columns)
+                    break;
+                load_rows<N_TILES>(x + col / 8, stride16, rows);
+#pragma unroll
+                for (int m = 0; m < 2; m++) {
+                    plain_halves<TYPE>(from[m], col, lane, a);
+                    multiply_group<N_TILES>(a, rows, sum[m]);
+                }
+            }
     }
 };
 
@@ -109,8 +151,11 @@ template <int TYPE, int N_TILES, bool BLOCKS>
 __global__ __launch_bounds__(32 * GEMM_WARPS,
                              1) void gemm_kernel(const __grid_constant__ gemm_args a)
 {
-    extern __shared__ float sums[]; /* [warps][2][16][8 N_TILES] */
     typedef tile_product<TYPE, N_TILES, BLOCKS> P;
+    extern __shared__ __align__(128) unsigned char memory[]; /* rings, then the warps' sums */
+    __shared__ uint64_t bars[GEMM_WARPS * GEMM_SLOTS];
+    float *sums = (float *)memory; /* [warps][2][16][8 N_TILES] */
+    P product;
     constexpr int N = 8 * N_TILES;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, first_x = blockIdx.y * N;
     const bool pair = a.pair_rows > 0;
@@ -122,12 +167,10 @@ __global__ __launch_bounds__(32 * GEMM_WARPS,
     float sum[2][N_TILES][4] = {};
 
     pdl_launch();
+    product.begin(a.segment, tile, warp, lane, memory, bars, a.slots);
     pdl_wait();
-    for (int unit = warp; unit < P::count(a.segment); unit += GEMM_WARPS)
-#pragma unroll
-        for (int m = 0; m < 2; m++)
-            if (tile[m] < a.segment.tiles)
-                P::run(a.segment, tile[m], unit, lane, x, stride16, sum[m]);
+    product.run(a.segment, tile, warp, lane, x, stride16, sum);
+    __syncthreads(); /* the rings' memory now takes the sums */
 #pragma unroll
     for (int m = 0; m < 2; m++)
 #pragma unroll
@@ -192,7 +235,8 @@ static gemm_fn find_gemm(int type, int n)
 void launch_gemm(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x)
 {
     gemm_args a = {};
-    int n = p->n < GEMM_ROWS ? p->n : GEMM_ROWS, tile_rows = n <= 16 ? 16 : n <= 32 ? 32 : 64;
+    int most = l->shared_bytes < SMALL_SHARED ? GEMM_ROWS / 2 : GEMM_ROWS;
+    int n = p->n < most ? p->n : most, tile_rows = n <= 16 ? 16 : n <= 32 ? 32 : 64;
 
     a.x = *x;
     a.n = p->n;
@@ -207,7 +251,14 @@ void launch_gemm(const launcher *l, const trueno_weight *w, const product *p, co
         const weight_segment *s = &w->segment[i];
         int blocks = p->pair_rows > 0 ? p->pair_rows / 16 : (s->tiles + 1) / 2;
         int shared = GEMM_WARPS * 2 * 16 * tile_rows * (int)sizeof(float);
+        int piece = 2 * layout_get(s->type).unit_bytes, ring = 0;
         gemm_fn fn = find_gemm(s->type, n);
+
+        for (a.slots = GEMM_SLOTS; a.slots > 1; a.slots--)
+            if (GEMM_WARPS * a.slots * piece + 1024 <= l->shared_bytes)
+                break;
+        ring = GEMM_WARPS * a.slots * piece;
+        shared = ring > shared ? ring : shared;
 
         a.segment = *s;
         LAUNCH(l, fn, dim3(blocks, (p->n + tile_rows - 1) / tile_rows), 32 * GEMM_WARPS, shared, a);

@@ -152,7 +152,7 @@ typedef struct query_tile {
     int32_t pad;
 } query_tile;
 
-enum { TILE_ROWS = 64, MAX_SPLITS = 64 };
+enum { TILE_ROWS = 64, MAX_SPLITS = 128 };
 
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);
 int attention_splits(const launcher *l, const trueno_attention *facts, int n);

@@ -133,7 +133,7 @@ __device__ __forceinline__ void round_single_row(const float *x, int cols, int p
                                                  const float *norm_weight, float *scratch,
                                                  const rounded_rows &to)
 {
-    constexpr int AT_ONCE = 2;
+    constexpr int AT_ONCE = 4;
     const int threads = blockDim.x * blockDim.y * blockDim.z;
     const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * 32 + threadIdx.x;
     float4 weight[AT_ONCE];
