@@ -149,23 +149,26 @@ __global__ void attention_any_kernel(const __grid_constant__ head_args a)
         a.mean_score[row * a.n_heads + h] = weighted / total;
 }
 
+/* The widths that have kernels; groups whose parts fit the shared memory of every device. */
 bool attention_has_tiles(const trueno_attention *facts, int kv_type)
 {
-    return kv_type != TRUENO_KV_F32 && facts->n_heads / facts->n_kv_heads <= 16 &&
-           (facts->head_dim == 64 || facts->head_dim == 96 || facts->head_dim == 128 ||
-            facts->head_dim == 256);
+    int group = facts->n_heads / facts->n_kv_heads, dim = facts->head_dim;
+
+    return kv_type != TRUENO_KV_F32 && group <= 16 && group * dim <= 2048 &&
+           (dim == 64 || dim == 96 || dim == 128 || dim == 256);
 }
 
 int attention_splits(const launcher *l, const trueno_attention *facts, int n)
 {
-    int splits = 2 * l->n_sm / (facts->n_kv_heads * n); /* two blocks fit a processor */
+    int splits = 2 * l->n_sm / (facts->n_kv_heads * n);
 
     return splits < 1 ? 1 : splits > MAX_SPLITS ? MAX_SPLITS : splits;
 }
 
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n)
 {
-    return (size_t)n * facts->n_heads * attention_splits(l, facts, n) * (facts->head_dim + 2);
+    return (size_t)n * facts->n_heads * attention_splits(l, facts, n) *
+           (facts->head_dim + PART_EXTRA);
 }
 
 void launch_attention(const launcher *l, const attention_job *job)

@@ -5,7 +5,7 @@
 #include "attention_tiles.h"
 #include "heads.cuh"
 
-enum { WARPS = 4, BLOCK = 32 };
+enum { WARPS = 4, SPLIT_WARPS = 4, BLOCK = 32 };
 
 #define LOG2_E 1.44269504088896340736f
 
@@ -297,32 +297,46 @@ template <int DIM>
 __device__ __forceinline__ void merge_splits(const head_args &a, int row, int kv_head, int group,
                                              int active, int splits, float *weights)
 {
-    for (int h = threadIdx.x; h < group; h += blockDim.x) {
+    for (int h = threadIdx.x >> 5; h < group; h += blockDim.x >> 5) { /* a warp a head */
         const float *part =
-            a.partial + ((size_t)row * a.n_heads + kv_head * group + h) * splits * (DIM + 2);
+            a.partial +
+            ((size_t)row * a.n_heads + kv_head * group + h) * splits * (DIM + PART_EXTRA) + DIM;
+        const int lane = threadIdx.x & 31;
+        float2 of[MAX_SPLITS / 32];
         float most = -INFINITY, total = 0;
 
-        for (int s = 0; s < active; s++)
-            most = fmaxf(most, __ldcg(part + s * (DIM + 2) + DIM));
-        for (int s = 0; s < active; s++) {
-            float w = exp2f(__ldcg(part + s * (DIM + 2) + DIM) - most);
-
-            weights[h * MAX_SPLITS + s] = w;
-            total += w * __ldcg(part + s * (DIM + 2) + DIM + 1);
+#pragma unroll
+        for (int k = 0; k < MAX_SPLITS / 32; k++) {
+            of[k] = make_float2(-INFINITY, 0);
+            if (lane + 32 * k < active)
+                of[k] = __ldcg((const float2 *)(part + (lane + 32 * k) * (DIM + PART_EXTRA)));
+            most = fmaxf(most, of[k].x);
         }
-        for (int s = 0; s < active; s++)
-            weights[h * MAX_SPLITS + s] /= total;
+        most = warp_max(most);
+#pragma unroll
+        for (int k = 0; k < MAX_SPLITS / 32; k++)
+            total += of[k].y * exp2f(of[k].x - most);
+        total = warp_sum(total);
+#pragma unroll
+        for (int k = 0; k < MAX_SPLITS / 32; k++)
+            weights[h * MAX_SPLITS + lane + 32 * k] = exp2f(of[k].x - most) / total;
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < group * DIM; i += blockDim.x) {
-        const size_t head = (size_t)row * a.n_heads + kv_head * group + i / DIM;
-        const float *part = a.partial + head * splits * (DIM + 2) + i % DIM;
-        float v = 0;
+    for (int i = threadIdx.x; i < group * (DIM / 4); i += blockDim.x) {
+        const int h = i / (DIM / 4), col = i % (DIM / 4) * 4;
+        const size_t head = (size_t)row * a.n_heads + kv_head * group + h;
+        const float *part = a.partial + head * splits * (DIM + PART_EXTRA) + col;
+        float4 v = make_float4(0, 0, 0, 0);
 
-#pragma unroll 8
-        for (int s = 0; s < active; s++)
-            v = fmaf(weights[i / DIM * MAX_SPLITS + s], __ldcg(part + s * (DIM + 2)), v);
-        a.out[head * DIM + i % DIM] = v;
+#pragma unroll 16
+        for (int s = 0; s < active; s++) { /* many loads on their way at a time */
+            const float4 in = __ldcg((const float4 *)(part + s * (DIM + PART_EXTRA)));
+            const float w = weights[h * MAX_SPLITS + s];
+
+            v.x = fmaf(w, in.x, v.x), v.y = fmaf(w, in.y, v.y);
+            v.z = fmaf(w, in.z, v.z), v.w = fmaf(w, in.w, v.w);
+        }
+        *(float4 *)(a.out + head * DIM + col) = v;
     }
 }
 
@@ -364,7 +378,7 @@ __device__ __forceinline__ void prepare_rows(const head_args &a, const row_info 
         ((float4 *)raw)[i] = __ldcg((const float4 *)(qkv + (size_t)head * DIM) + i % (DIM / 4));
     }
     __syncthreads();
-    for (int h = warp; h < n_heads; h += WARPS) {
+    for (int h = warp; h < n_heads; h += SPLIT_WARPS) {
         float *x = raw + h * DIM;
 
         if (a.store && h <= group)
@@ -377,7 +391,7 @@ __device__ __forceinline__ void prepare_rows(const head_args &a, const row_info 
                        info.position, x, lane);
         }
     }
-    for (int h = group + warp; h < (UPPER ? 16 : 8); h += WARPS)
+    for (int h = group + warp; h < (UPPER ? 16 : 8); h += SPLIT_WARPS)
         for (int i = lane; i < DIM; i += 32)
             Q::put(q, h, i, 0);
     __syncthreads();
@@ -386,7 +400,7 @@ __device__ __forceinline__ void prepare_rows(const head_args &a, const row_info 
 /* One row and kv head a block (and split of the positions): rotates the queries, and where asked
  * the key, which the block of the newest positions stores with the value. */
 template <int KV, int DIM, bool UPPER>
-__global__ __launch_bounds__(32 * WARPS,
+__global__ __launch_bounds__(32 * SPLIT_WARPS,
                              2) void attention_split_kernel(const __grid_constant__ head_args a)
 {
     extern __shared__ __align__(16) unsigned char raw[];
@@ -394,7 +408,8 @@ __global__ __launch_bounds__(32 * WARPS,
     const int split = blockIdx.x, kv_head = blockIdx.y, row = blockIdx.z, splits = gridDim.x;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, group = a.n_heads / a.n_kv_heads;
     half *q = (half *)raw;
-    float *heads = (float *)(q + 2 * Q::PLANE); /* [WARPS][DIM]; then [WARPS][group][DIM + 2] */
+    float *heads =
+        (float *)(q + 2 * Q::PLANE); /* raw rows; then [SPLIT_WARPS][group][DIM + PART_EXTRA] */
     __shared__ unsigned last_one;
 
     pdl_launch();
@@ -403,7 +418,7 @@ __global__ __launch_bounds__(32 * WARPS,
     const int first = a.window > 0 && position + 1 > a.window ? position + 1 - a.window : 0;
     const int blocks = position / BLOCK - first / BLOCK + 1;
     int each = (blocks + splits - 1) / splits;
-    each = each < WARPS ? WARPS : each;
+    each = each < SPLIT_WARPS ? SPLIT_WARPS : each;
     const int active = (blocks + each - 1) / each;
 
     if (split >= active)
@@ -420,14 +435,14 @@ __global__ __launch_bounds__(32 * WARPS,
     const int limit[2] = {position, position}, begin[2] = {first, first};
 
     softmax_begin(state);
-    attend<KV, DIM, false, UPPER>(a, info.pages, kv_head, base, end, BLOCK * WARPS, begin, limit,
-                                  position, q, lane, state);
+    attend<KV, DIM, false, UPPER>(a, info.pages, kv_head, base, end, BLOCK * SPLIT_WARPS, begin,
+                                  limit, position, q, lane, state);
     softmax_end(state);
     const int t = lane & 3;
 #pragma unroll
     for (int r = 0; r < (UPPER ? 2 : 1); r++) {
         const int h = (lane >> 2) + 8 * r;
-        float *to = heads + (warp * group + h) * (DIM + 2);
+        float *to = heads + (warp * group + h) * (DIM + PART_EXTRA);
 
         if (h >= group)
             continue;
@@ -445,11 +460,11 @@ __global__ __launch_bounds__(32 * WARPS,
         float most = -INFINITY, total = 0, v = 0;
 
 #pragma unroll
-        for (int w = 0; w < WARPS; w++)
-            most = fmaxf(most, heads[(w * group + h) * (DIM + 2) + DIM]);
+        for (int w = 0; w < SPLIT_WARPS; w++)
+            most = fmaxf(most, heads[(w * group + h) * (DIM + PART_EXTRA) + DIM]);
 #pragma unroll
-        for (int w = 0; w < WARPS; w++) {
-            const float *of = heads + (w * group + h) * (DIM + 2);
+        for (int w = 0; w < SPLIT_WARPS; w++) {
+            const float *of = heads + (w * group + h) * (DIM + PART_EXTRA);
             const float e = exp2f(of[DIM] - most);
 
             v += of[col] * e;
@@ -459,7 +474,7 @@ __global__ __launch_bounds__(32 * WARPS,
         if (active == 1) {
             a.out[head * DIM + col] = v / total;
         } else {
-            float *part = a.partial + (head * splits + split) * (DIM + 2);
+            float *part = a.partial + (head * splits + split) * (DIM + PART_EXTRA);
 
             part[col] = v;
             if (col == 0)
@@ -546,17 +561,17 @@ template <int KV, int DIM>
 static void split_launch(const launcher *l, const attention_job *job, int splits)
 {
     const trueno_attention *f = &job->facts;
-    int group = f->n_heads / f->n_kv_heads, heads = WARPS * group * (DIM + 2);
+    int group = f->n_heads / f->n_kv_heads, heads = SPLIT_WARPS * group * (DIM + PART_EXTRA);
     int floats = heads > group * MAX_SPLITS ? heads : group * MAX_SPLITS;
     dim3 grid(splits, f->n_kv_heads, job->n);
 
-    if (floats < WARPS * DIM)
-        floats = WARPS * DIM;
+    if (floats < SPLIT_WARPS * DIM)
+        floats = SPLIT_WARPS * DIM;
     if (group > 8)
-        LAUNCH(l, (attention_split_kernel<KV, DIM, true>), grid, 32 * WARPS,
+        LAUNCH(l, (attention_split_kernel<KV, DIM, true>), grid, 32 * SPLIT_WARPS,
                query_bytes<DIM>() + floats * 4, head_args_of(job));
     else
-        LAUNCH(l, (attention_split_kernel<KV, DIM, false>), grid, 32 * WARPS,
+        LAUNCH(l, (attention_split_kernel<KV, DIM, false>), grid, 32 * SPLIT_WARPS,
                query_bytes<DIM>() + floats * 4, head_args_of(job));
 }
 

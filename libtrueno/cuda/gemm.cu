@@ -38,8 +38,8 @@ __device__ __forceinline__ void load_rows(const uint4 *x, size_t stride16, uint4
         to[i] = x[(size_t)(8 * i) * stride16];
 }
 
-/* One warp's part of the sums of two row tiles: every GEMM_WARPS-th unit of the columns. x: the lane's
- * eight halves of row g. tile[1] may lie behind the last. */
+/* One warp's part of the sums of two row tiles: every GEMM_WARPS-th unit of the columns. x: the
+ * lane's eight halves of row g. tile[1] may lie behind the last. */
 template <int TYPE, int N_TILES, bool BLOCKS> struct tile_product;
 
 template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, true> {
@@ -58,19 +58,21 @@ template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, true> {
         unit += GEMM_WARPS;
     }
 
-    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp, int lane,
-                                          unsigned char *memory, uint64_t *bars, int slots)
+    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp,
+                                          int lane, unsigned char *memory, uint64_t *bars,
+                                          int slots)
     {
         unit = warp;
         second = tile[1] < s.tiles;
-        ring.begin(memory + (size_t)warp * slots * 2 * U::BYTES, bars + warp * slots, slots, 2 * U::BYTES,
-                   lane);
+        ring.begin(memory + (size_t)warp * slots * 2 * U::BYTES, bars + warp * slots, slots,
+                   2 * U::BYTES, lane);
         for (int i = 0; i < slots; i++)
             fetch(s, tile, lane);
     }
 
-    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp, int lane,
-                                        const uint4 *x, size_t stride16, float sum[2][N_TILES][4])
+    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp,
+                                        int lane, const uint4 *x, size_t stride16,
+                                        float sum[2][N_TILES][4])
     {
         for (int at = warp; at < s.units; at += GEMM_WARPS) {
             const uint8_t *piece = ring.wait();
@@ -110,13 +112,15 @@ template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, true> {
 template <int TYPE, int N_TILES> struct tile_product<TYPE, N_TILES, false> {
     enum { UNIT = 128 }; /* columns at a time */
 
-    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp, int lane,
-                                          unsigned char *memory, uint64_t *bars, int slots)
+    __device__ __forceinline__ void begin(const weight_segment &s, const int tile[2], int warp,
+                                          int lane, unsigned char *memory, uint64_t *bars,
+                                          int slots)
     {
     }
 
-    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp, int lane,
-                                        const uint4 *x, size_t stride16, float sum[2][N_TILES][4])
+    __device__ __forceinline__ void run(const weight_segment &s, const int tile[2], int warp,
+                                        int lane, const uint4 *x, size_t stride16,
+                                        float sum[2][N_TILES][4])
     {
         const int columns = s.row_bytes / (TYPE == TRUENO_F32 ? 4 : 2);
         const uint8_t *from[2][2];

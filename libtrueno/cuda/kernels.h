@@ -152,7 +152,8 @@ typedef struct query_tile {
     int32_t pad;
 } query_tile;
 
-enum { TILE_ROWS = 64, MAX_SPLITS = 128 };
+/* PART_EXTRA: floats of a split's part behind its head: largest score, total, alignment. */
+enum { TILE_ROWS = 64, MAX_SPLITS = 64, PART_EXTRA = 4 };
 
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);
 int attention_splits(const launcher *l, const trueno_attention *facts, int n);

@@ -4,8 +4,14 @@
 #include "matvec.cuh"
 #include "matvec_table.h"
 
-enum { BYTES_IN_FLIGHT = 112 << 10, PIECE_COLS = 512, WARPS_OF_ROWS = 16, MOST_SLICES = 16,
-       NAMED_BARRIERS = 15, PIECE_BYTES = 7 << 10 };
+enum {
+    BYTES_IN_FLIGHT = 112 << 10,
+    PIECE_COLS = 512,
+    WARPS_OF_ROWS = 16,
+    MOST_SLICES = 16,
+    NAMED_BARRIERS = 15,
+    PIECE_BYTES = 7 << 10
+};
 
 /* F32, F16 or BF16 to floats, eight at a time. */
 template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, float v[8])
@@ -35,8 +41,8 @@ template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, floa
  * floats, so that any number of activation rows gives the same bits. x is normalised into shared
  * memory for one row, read as it is for several. */
 template <int TYPE, int ROWS>
-__global__
-__launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512, 1) void plain_kernel(const __grid_constant__ matvec_args a)
+__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
+                             1) void plain_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];
     constexpr int SIZE = TYPE == TRUENO_F32 ? 4 : 2, PIECE = PIECE_COLS * SIZE;
@@ -309,9 +315,11 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
 {
     const weight_segment *s = a->segment;
     matvec_fn fn = find_kernel(s[0].type, s[n_segments - 1].type, rows);
-    int slices = count_slices(&s[0], a->cols), most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
+    int slices = count_slices(&s[0], a->cols),
+        most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
     int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[0].tiles;
-    int groups = at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
+    int groups =
+        at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
     int total = 0, groups32 = 0, piece = 0, warps, shared;
 
     if (s[0].tiles <= 2 * l->n_sm && y_blocks == 1)

@@ -14,7 +14,7 @@ enum { MOST_WARPS = 24 };
 
 typedef struct matvec_args {
     weight_segment segment[2];
-    int blocks[2];    /* of the grid, per segment */
+    int blocks[2]; /* of the grid, per segment */
     int cols;
     int slots;          /* of every warp's ring */
     int piece_units[2]; /* in a slot, per segment */
@@ -355,8 +355,9 @@ template <int ROWS> __device__ __forceinline__ float sum_slices(const float *par
 
 /* What the warps of a group do when all parts of a row tile (pair) are there. */
 template <int ROWS>
-__device__ __forceinline__ void finish_job(const matvec_args &a, const weight_segment &seg, const float *parts,
-                                           int job, float factor, float before, const float *bias, float *y)
+__device__ __forceinline__ void finish_job(const matvec_args &a, const weight_segment &seg,
+                                           const float *parts, int job, float factor, float before,
+                                           const float *bias, float *y)
 {
     const int slices = blockDim.y, rows = a.pair_rows > 0 ? a.pair_rows : seg.rows;
 
@@ -385,8 +386,8 @@ __device__ __forceinline__ void finish_job(const matvec_args &a, const weight_se
 /* The warps of a block over one segment; threadIdx.y is a slice of the columns, threadIdx.z a group
  * of warps that shares row tiles. ROWS 1: x is rounded into shared memory here. */
 template <int TYPE, int ROWS>
-__device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_segment &seg, int block,
-                                           int blocks, unsigned char *shared)
+__device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_segment &seg,
+                                           int block, int blocks, unsigned char *shared)
 {
     typedef Unit<TYPE> U;
     constexpr int PASSES = ROWS / 4 > 0 ? ROWS / 4 : 1;
@@ -414,7 +415,8 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     const int most = a.piece_units[&seg == &a.segment[1]], each = (seg.units + slices - 1) / slices;
     const int first_unit = slice * each, count = min(each, seg.units - first_unit);
 
-    ring.begin(rest + (size_t)warp * a.slots * most * U::BYTES, bars, a.slots, most * U::BYTES, lane);
+    ring.begin(rest + (size_t)warp * a.slots * most * U::BYTES, bars, a.slots, most * U::BYTES,
+               lane);
     if (a.expert != NULL) { /* depends on earlier kernels, so weights cannot be fetched ahead */
         pdl_wait();
         weights = (const uint8_t *)a.expert_data[__ldcg(a.expert + blockIdx.y)];
@@ -426,8 +428,8 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
         const int units = order.job < jobs ? min(most, count - order.unit) : 0;
         const int tile = order.job + (order.second ? second_tile : 0);
 
-        ring.ask(weights + ((size_t)tile * seg.units + first_unit + order.unit) * U::BYTES, units * U::BYTES,
-                 NULL, 0, lane);
+        ring.ask(weights + ((size_t)tile * seg.units + first_unit + order.unit) * U::BYTES,
+                 units * U::BYTES, NULL, 0, lane);
         if (units > 0)
             order.next(units);
     };
@@ -435,10 +437,11 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     for (int i = 0; i < a.slots; i++)
         fetch();
     if (ROWS == 1) {
-        const float *row = a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
+        const float *row =
+            a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
 
-        round_single_row(row, a.cols, seg.units * U::STEPS * 128, a.norm_kind >= 0 ? a.norm_weight : NULL,
-                         scratch, x);
+        round_single_row(row, a.cols, seg.units * U::STEPS * 128,
+                         a.norm_kind >= 0 ? a.norm_weight : NULL, scratch, x);
         __syncthreads();
     } else {
         pdl_wait();
@@ -494,16 +497,19 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
                 for (int r = 0; r < 2; r++) {
                     const float *s = many[pass][r];
 
-                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] = (s[0] + s[1]) + (s[2] + s[3]);
+                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] =
+                        (s[0] + s[1]) + (s[2] + s[3]);
                 }
         }
         group_barrier(group, slices * 32);
-        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before, bias, y);
+        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before, bias,
+                         y);
     }
 }
 
 template <int TYPE0, int TYPE1, int ROWS>
-__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512, 1) void matvec_kernel(const __grid_constant__ matvec_args a)
+__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
+                             1) void matvec_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];
 

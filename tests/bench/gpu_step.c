@@ -154,6 +154,8 @@ static void measure(step_model *m, const char *mix, const char *parts)
         time_decode(m, mix, 1, 4096, "decode at 4,096");
         time_decode(m, mix, 1, 32000, "decode at 32,000");
     }
+    if (strchr(parts, 'L') != NULL) /* alone, for a profiler */
+        time_decode(m, mix, 1, 32000, "decode at 32,000");
     if (strchr(parts, 'b') != NULL) {
         static const int SIZES[] = {2, 4, 8, 16, 32, 64};
         char what[64];
