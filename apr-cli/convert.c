@@ -4,6 +4,7 @@
 
 #include <apr/convert.h>
 #include <apr/inspect.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,8 @@ static trueno_status derive_output(conversion *c, trueno_error *err)
     const char *source = c->a->positional[0], *base = strrchr(source, '/');
     size_t stem, bytes;
 
-    base = base != NULL ? base + 1 : source;
-    stem = strlen(base);
+    base = base != NULL && base[1] != '\0' ? base + 1 : source;
+    stem = strcspn(base, "/");
     if (extension(base)[0] != '\0')
         stem -= strlen(extension(base)) + 1;
     if (c->format == NULL)
@@ -41,7 +42,8 @@ static trueno_status derive_output(conversion *c, trueno_error *err)
     c->output = malloc(bytes);
     if (c->output == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a path");
-    (void)snprintf(c->output, bytes, "%.*s.%s", (int)stem, base, c->format);
+    (void)snprintf(c->output, bytes, "%.*s%c%s", (int)stem, base,
+                   strcmp(c->format, "safetensors") == 0 ? '-' : '.', c->format); /* a folder */
     return TRUENO_OK;
 }
 
@@ -51,12 +53,6 @@ static trueno_status choose_output(conversion *c, trueno_error *err)
 
     if (given == NULL)
         return derive_output(c, err);
-    if (c->a->o.format != NULL && extension(given)[0] != '\0' &&
-        strcmp(c->a->o.format, extension(given)) != 0)
-        return trueno_fail(err, TRUENO_USAGE,
-                           "--format %s and the extension of %s contradict each "
-                           "other",
-                           c->a->o.format, given);
     if (c->a->o.format == NULL && extension(given)[0] != '\0')
         c->format = NULL; /* the extension decides */
     c->output = strdup(given);
@@ -78,20 +74,36 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
         (void)fprintf(stderr, "\r\033[K");
 }
 
+/* Bytes of a file, or of the files of a folder. */
+static json_int_t bytes_of(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    struct stat info = {0};
+    json_int_t bytes = 0;
+
+    if (dir == NULL)
+        return stat(path, &info) == 0 ? (json_int_t)info.st_size : 0;
+    while ((entry = readdir(dir)) != NULL)
+        if (fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode))
+            bytes += (json_int_t)info.st_size;
+    (void)closedir(dir);
+    return bytes;
+}
+
 static trueno_status report(const conversion *c, const apr_model *source, double began,
                             trueno_error *err)
 {
-    struct stat info = {0};
+    const json_int_t bytes = bytes_of(c->output);
     double seconds = (now_milliseconds() - began) / 1e3;
 
-    (void)stat(c->output, &info);
     if (c->a->o.json)
         return print_json(json_pack("{s:i, s:s, s:s, s:I, s:I, s:o}", "schema", 1, "source",
                                     c->a->positional[0], "output", c->output, "source_bytes",
-                                    (json_int_t)apr_model_bytes(source), "output_bytes",
-                                    (json_int_t)info.st_size, "seconds", json_number(seconds)),
+                                    (json_int_t)apr_model_bytes(source), "output_bytes", bytes,
+                                    "seconds", json_number(seconds)),
                           err);
-    print_note(c->a, "%s: %.1f MB from %.1f MB in %.1f s", c->output, (double)info.st_size * 1e-6,
+    print_note(c->a, "%s: %.1f MB from %.1f MB in %.1f s", c->output, (double)bytes * 1e-6,
                (double)apr_model_bytes(source) * 1e-6, seconds);
     return TRUENO_OK;
 }

@@ -113,7 +113,7 @@ const option_row OPTION_ROWS[] = {
     TEXT("kl-against", 0, "FILE", NULL, GROUP_EVAL, kl_against, "compare with a saved base"),
     TEXT("output", 'o', "FILE", NULL, GROUP_CONVERT, output,
          "write here (default: the source's stem in the working folder)"),
-    TEXT("format", 0, "apr|gguf", NULL, GROUP_CONVERT, format,
+    TEXT("format", 0, "apr|gguf|safetensors", NULL, GROUP_CONVERT, format,
          "target format (default: by the extension of the output)"),
     TEXT("quantize", 0, "TYPE", NULL, GROUP_CONVERT, quantize,
          "weight type or mix: Q8_0, Q4_K_M, Q4_K_S, Q5_K_M, Q6_K, ..."),

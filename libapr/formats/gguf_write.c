@@ -102,13 +102,18 @@ static trueno_status add_rope_tables(const apr_model *m, apr_plan *plan, trueno_
                                             c->rope_short_factors, c->n_rope_factors, err);
 }
 
-/* The file's type by the mix asked for, or by what most of its matrices are. */
-static uint32_t file_type(const apr_plan *plan, const apr_convert_options *options)
+/* The file's type by the mix asked for, else the source's word, else what most of its matrices are.
+ */
+static uint32_t file_type(const apr_model *m, const apr_plan *plan,
+                          const apr_convert_options *options)
 {
+    const apr_meta *said = apr_model_meta_find(m, "general.file_type");
     uint64_t bytes[TRUENO_TYPE_LIMIT] = {0};
     const apr_mix *mix = options->mix;
     int most = TRUENO_F32;
 
+    if (mix == NULL && said != NULL && (said->kind == APR_META_UINT || said->kind == APR_META_INT))
+        return (uint32_t)said->u;
     if (mix == NULL) {
         for (size_t i = 0; i < plan->n; i++)
             if ((unsigned)plan->tensors[i].type < TRUENO_TYPE_LIMIT && plan->tensors[i].n_dims > 1)
@@ -125,7 +130,7 @@ static trueno_status collect_keys(const apr_model *m, const apr_plan *plan, apr_
 {
     trueno_status status = apr_gguf_write_config(m, &plan->config, keys, err);
 
-    apr_gguf_key_u32(keys, "general.file_type", file_type(plan, options));
+    apr_gguf_key_u32(keys, "general.file_type", file_type(m, plan, options));
     apr_gguf_key_u32(keys, "general.quantization_version", QUANTIZATION_VERSION);
     if (status == TRUENO_OK && m->has_vocab && strncmp(m->format, "GGUF", 4) != 0)
         status = apr_gguf_write_vocab(m, keys, err);
