@@ -14,11 +14,6 @@
 /* Vectors that the sixteen groups take at this level. */
 #define PARTS (FIT_GROUPS / LANES)
 
-/* A scale replaces a smaller one only where it gains more than rounding noise: of equally good ones
- * the smallest leaves the finest steps to the other groups of its super-block. (A group that one
- * outlier rules can put it on any level.) */
-#define GAIN_MARGIN 1.0000005f
-
 /* A number of each group. */
 typedef union group_values {
     float lane[FIT_GROUPS];

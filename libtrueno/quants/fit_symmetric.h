@@ -80,7 +80,7 @@ LANE_FN void symmetric_try(int n, int levels, const group_lanes *g, int part, vf
 
     symmetric_round(n, levels, g, part, inverse, &sqq, &sqx);
     slope = vf_ratio(sqx, sqq);
-    better = slope * sqx > *gain * GAIN_MARGIN;
+    better = slope * sqx > *gain;
     *gain = vf_select(better, slope * sqx, *gain);
     *d = vf_select(better, slope, *d);
 }
@@ -93,7 +93,7 @@ LANE_FN vf symmetric_search(int n, int levels, const group_lanes *g, int part)
     const float spacing = levels > 0 ? 1 : 16; /* of the outer values */
     vf per_peak = vf_ratio(vf_all(1), group_peak(n, g, part)), gain = {0}, d = {0};
 
-    for (int step = SYMMETRIC_STEPS - 1; step >= 0; step--) { /* from small slopes to large */
+    for (int step = 0; step < SYMMETRIC_STEPS; step++) {
         float beyond = spacing * ((float)step / SYMMETRIC_STEPS * 1.8f - 0.9f);
 
         symmetric_try(n, levels, g, part, per_peak * (low - beyond), &gain, &d);
