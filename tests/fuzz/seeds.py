@@ -46,7 +46,27 @@ def chat_templates():
     save("chat_template", "messages", b"{% for m in messages %}{{ m|tojson }}{% endfor %}\0" b'[{"role": "user", "content": "x"}]')
 
 
+def apr_file(vocabulary):
+    """A .apr model of one tensor; the target makes its checksums."""
+    metadata = {"apr_dtype_table": "ggml", "architecture": "qwen2", "num_layers": 1, "hidden_size": 4, "num_heads": 2,
+                "num_kv_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8, "rms_norm_eps": 1e-6,
+                "vocab_size": 2, "rope_type": 2, "generation": {"top_k": 1}}
+    if vocabulary:
+        metadata |= {"tokenizer.kind": "bpe", "tokenizer.model_type": "gpt2", "tokenizer.token_type": [1, 3],
+                     "tokenizer.token_flags": [0, 3], "tokenizer.vocabulary": ["a", {"bytes": "ff00"}],
+                     "tokenizer.merge_pairs": [["a", "a"]], "tokenizer.steps": [{"kind": 8, "pattern": "a", "regex": True}]}
+    body = json.dumps(metadata).encode()
+    name = b"model.embed_tokens.weight"
+    index = struct.pack("<H", len(name)) + name + struct.pack("<BBQQQQ", 0, 2, 2, 4, 0, 32)
+    at = 64 + (len(body) + 63) // 64 * 64
+    data = at + (len(index) + 63) // 64 * 64
+    head = b"APR\0" + struct.pack("<BBHIQIQQ", 2, 0, 0x1400, 1, 64, len(body), at, data) + bytes(24)
+    return head + body + bytes(at - 64 - len(body)) + index + bytes(data - at - len(index)) + bytes(64 + 4)
+
+
 def main():
+    save("apr_file", "whole", apr_file(True))
+    save("apr_file", "bare", apr_file(False))
     save("gguf", "keys", (ROOT / "data" / "gguf" / "tiny.gguf").read_bytes()[:3000])
     save("gguf", "part", (ROOT / "data" / "gguf" / "tiny-00002-of-00003.gguf").read_bytes()[:700])
     save("gguf", "whole", whole_gguf(True))
