@@ -158,6 +158,33 @@ void apr_json_null(apr_json *j)
     apr_json_raw(j, "null", 4);
 }
 
+void apr_json_put_string(apr_json *j, const char *key, const char *text)
+{
+    apr_json_key(j, key);
+    apr_json_string(j, text);
+}
+
+void apr_json_put_int(apr_json *j, const char *key, int64_t value)
+{
+    apr_json_key(j, key);
+    apr_json_int(j, value);
+}
+
+void apr_json_put_bool(apr_json *j, const char *key, bool value)
+{
+    apr_json_key(j, key);
+    apr_json_bool(j, value);
+}
+
+void apr_json_put_floats(apr_json *j, const char *key, const float *values, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        apr_json_float(j, values[i]);
+    apr_json_close(j, ']');
+}
+
 void apr_json_drop(apr_json *j)
 {
     apr_buffer_free(&j->buffer);

@@ -32,6 +32,12 @@ void apr_json_double(apr_json *j, double value);
 void apr_json_bool(apr_json *j, bool value);
 void apr_json_null(apr_json *j);
 
+/* Whole members of an object. */
+void apr_json_put_string(apr_json *j, const char *key, const char *text);
+void apr_json_put_int(apr_json *j, const char *key, int64_t value);
+void apr_json_put_bool(apr_json *j, const char *key, bool value);
+void apr_json_put_floats(apr_json *j, const char *key, const float *values, int32_t n);
+
 /* JSON text as it is. */
 void apr_json_raw(apr_json *j, const char *text, size_t length);
 

@@ -55,50 +55,50 @@ trueno_status apr_read_bytes(apr_reader *r, const char *field, uint64_t bytes, c
     return TRUENO_OK;
 }
 
-trueno_status apr_read_u8(apr_reader *r, const char *field, uint8_t *out, trueno_error *err)
+/* A little-endian number of so many bytes. */
+static trueno_status read_number(apr_reader *r, const char *field, size_t bytes, uint64_t *out,
+                                 trueno_error *err)
 {
     const uint8_t *p = NULL;
-    trueno_status status = apr_read_bytes(r, field, sizeof *out, &p, err);
+    trueno_status status = apr_read_bytes(r, field, bytes, &p, err);
 
+    *out = 0;
     if (status == TRUENO_OK)
-        *out = *p;
+        memcpy(out, p, bytes);
+    *out = le64toh(*out);
+    return status;
+}
+
+trueno_status apr_read_u8(apr_reader *r, const char *field, uint8_t *out, trueno_error *err)
+{
+    uint64_t number;
+    trueno_status status = read_number(r, field, sizeof *out, &number, err);
+
+    *out = (uint8_t)number;
     return status;
 }
 
 trueno_status apr_read_u16(apr_reader *r, const char *field, uint16_t *out, trueno_error *err)
 {
-    const uint8_t *p = NULL;
-    trueno_status status = apr_read_bytes(r, field, sizeof *out, &p, err);
+    uint64_t number;
+    trueno_status status = read_number(r, field, sizeof *out, &number, err);
 
-    if (status == TRUENO_OK) {
-        memcpy(out, p, sizeof *out);
-        *out = le16toh(*out);
-    }
+    *out = (uint16_t)number;
     return status;
 }
 
 trueno_status apr_read_u32(apr_reader *r, const char *field, uint32_t *out, trueno_error *err)
 {
-    const uint8_t *p = NULL;
-    trueno_status status = apr_read_bytes(r, field, sizeof *out, &p, err);
+    uint64_t number;
+    trueno_status status = read_number(r, field, sizeof *out, &number, err);
 
-    if (status == TRUENO_OK) {
-        memcpy(out, p, sizeof *out);
-        *out = le32toh(*out);
-    }
+    *out = (uint32_t)number;
     return status;
 }
 
 trueno_status apr_read_u64(apr_reader *r, const char *field, uint64_t *out, trueno_error *err)
 {
-    const uint8_t *p = NULL;
-    trueno_status status = apr_read_bytes(r, field, sizeof *out, &p, err);
-
-    if (status == TRUENO_OK) {
-        memcpy(out, p, sizeof *out);
-        *out = le64toh(*out);
-    }
-    return status;
+    return read_number(r, field, sizeof *out, out, err);
 }
 
 trueno_status apr_read_text(apr_reader *r, const char *field, uint64_t limit, apr_text *out,

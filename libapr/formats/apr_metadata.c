@@ -8,27 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void put_string(apr_json *j, const char *key, const char *text)
-{
-    apr_json_key(j, key);
-    apr_json_string(j, text);
-}
-
-static void put_int(apr_json *j, const char *key, int64_t value)
-{
-    apr_json_key(j, key);
-    apr_json_int(j, value);
-}
-
-static void put_floats(apr_json *j, const char *key, const float *values, int32_t n)
-{
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
-    for (int32_t i = 0; i < n; i++)
-        apr_json_float(j, values[i]);
-    apr_json_close(j, ']');
-}
-
 static void put_bytes(apr_json *j, const char *key, const uint8_t *values, int32_t n)
 {
     apr_json_key(j, key);
@@ -101,9 +80,9 @@ static void put_steps(apr_json *j, const apr_vocab *v)
         const apr_text_step *s = &v->steps[i];
 
         apr_json_open(j, '{');
-        put_int(j, "kind", s->kind);
-        put_int(j, "behavior", s->behavior);
-        put_int(j, "flags", s->flags);
+        apr_json_put_int(j, "kind", s->kind);
+        apr_json_put_int(j, "behavior", s->behavior);
+        apr_json_put_int(j, "flags", s->flags);
         apr_json_key(j, "normalizer");
         apr_json_bool(j, s->normalizer);
         apr_json_key(j, "regex");
@@ -111,9 +90,9 @@ static void put_steps(apr_json *j, const apr_vocab *v)
         apr_json_key(j, "invert");
         apr_json_bool(j, s->invert);
         if (s->pattern != NULL)
-            put_string(j, "pattern", s->pattern);
+            apr_json_put_string(j, "pattern", s->pattern);
         if (s->text != NULL)
-            put_string(j, "text", s->text);
+            apr_json_put_string(j, "text", s->text);
         apr_json_close(j, '}');
     }
     apr_json_close(j, ']');
@@ -152,7 +131,7 @@ static void put_ids(apr_json *j, const apr_vocab *v)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].id >= 0)
-            put_int(j, rows[i].key, rows[i].id);
+            apr_json_put_int(j, rows[i].key, rows[i].id);
     apr_json_key(j, "tokenizer.eos_token_ids");
     apr_json_open(j, '[');
     for (int32_t i = 0; i < v->n_eos; i++)
@@ -164,18 +143,18 @@ static void put_vocab(apr_json *j, const apr_vocab *v)
 {
     static const char *const KINDS[] = {"bpe", "spm", "other"};
 
-    put_string(j, "tokenizer.kind", KINDS[v->kind]);
-    put_string(j, "tokenizer.model_type", v->model);
+    apr_json_put_string(j, "tokenizer.kind", KINDS[v->kind]);
+    apr_json_put_string(j, "tokenizer.model_type", v->model);
     if (v->pre != NULL)
-        put_string(j, "tokenizer.pre_type", v->pre);
-    put_int(j, "tokenizer.vocab_size", v->n_tokens);
+        apr_json_put_string(j, "tokenizer.pre_type", v->pre);
+    apr_json_put_int(j, "tokenizer.vocab_size", v->n_tokens);
     put_switches(j, v);
     put_ids(j, v);
     put_steps(j, v);
     put_bytes(j, "tokenizer.token_type", v->types, v->n_tokens);
     put_bytes(j, "tokenizer.token_flags", v->flags, v->n_tokens);
     if (v->scores != NULL)
-        put_floats(j, "tokenizer.scores", v->scores, v->n_tokens);
+        apr_json_put_floats(j, "tokenizer.scores", v->scores, v->n_tokens);
     put_merges(j, v);
     put_texts(j, "tokenizer.vocabulary", v->tokens, v->n_tokens);
 }
@@ -197,7 +176,7 @@ static void put_defaults(apr_json *j, const apr_generation_defaults *d)
     put_default(j, "min_p", d->min_p);
     put_default(j, "repetition_penalty", d->repeat_penalty);
     if (d->top_k >= 0)
-        put_int(j, "top_k", d->top_k);
+        apr_json_put_int(j, "top_k", d->top_k);
     if (d->do_sample >= 0) {
         apr_json_key(j, "do_sample");
         apr_json_bool(j, d->do_sample != 0);
@@ -263,7 +242,7 @@ static void put_source(apr_json *j, const apr_model *m)
     apr_json_open(j, '{');
     for (size_t i = 0; i < m->n_meta; i++)
         if (!is_written(m->meta[i].key) && apr_model_meta_find(m, m->meta[i].key) == &m->meta[i])
-            put_string(j, m->meta[i].key, m->meta[i].type_name);
+            apr_json_put_string(j, m->meta[i].key, m->meta[i].type_name);
     apr_json_close(j, '}');
 }
 
@@ -285,18 +264,20 @@ trueno_status apr_format_metadata(const apr_model *m, const apr_config *config, 
     apr_json j = {.buffer.allocator = m->options.allocator};
 
     apr_json_open(&j, '{');
-    put_string(&j, "apr_dtype_table", "ggml");
-    put_string(&j, "model_type", config->architecture);
-    put_string(&j, "architecture", config->architecture);
-    put_string(&j, "name", config->name);
+    apr_json_put_string(&j, "apr_dtype_table", "ggml");
+    apr_json_put_string(&j, "model_type", config->architecture);
+    apr_json_put_string(&j, "architecture", config->architecture);
+    apr_json_put_string(&j, "name", config->name);
     put_origin(&j, m);
     apr_config_write(&j, config);
     if (config->n_rope_factors > 0) {
-        put_floats(&j, "rope_long_factors", config->rope_long_factors, config->n_rope_factors);
-        put_floats(&j, "rope_short_factors", config->rope_short_factors, config->n_rope_factors);
+        apr_json_put_floats(&j, "rope_long_factors", config->rope_long_factors,
+                            config->n_rope_factors);
+        apr_json_put_floats(&j, "rope_short_factors", config->rope_short_factors,
+                            config->n_rope_factors);
     }
     if (m->chat_template != NULL)
-        put_string(&j, "chat_template", m->chat_template);
+        apr_json_put_string(&j, "chat_template", m->chat_template);
     put_defaults(&j, &m->defaults);
     put_source(&j, m);
     if (m->has_vocab)

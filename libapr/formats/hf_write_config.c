@@ -6,12 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void put_string(apr_json *j, const char *key, const char *text)
-{
-    apr_json_key(j, key);
-    apr_json_string(j, text);
-}
-
 /* Entries of a config.json that came along and that nothing below writes. */
 static bool is_kept(const apr_model *m, const apr_meta *meta)
 {
@@ -83,22 +77,13 @@ static void put_float(apr_json *j, const char *key, float value)
     apr_json_float(j, value);
 }
 
-static void put_factors(apr_json *j, const char *key, const float *values, int32_t n)
-{
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
-    for (int32_t i = 0; i < n; i++)
-        apr_json_float(j, values[i]);
-    apr_json_close(j, ']');
-}
-
 static void put_scaling(apr_json *j, const apr_config *c)
 {
     if (c->rope_scaling == APR_ROPE_SCALING_NONE)
         return;
     apr_json_key(j, "rope_scaling");
     apr_json_open(j, '{');
-    put_string(j, "rope_type", apr_rope_scaling_name(c->rope_scaling));
+    apr_json_put_string(j, "rope_type", apr_rope_scaling_name(c->rope_scaling));
     put_float(j, "factor", c->rope_scaling_factor);
     put_float(j, "attention_factor", c->rope_attention_factor);
     put_float(j, "beta_fast", c->yarn_beta_fast);
@@ -112,8 +97,8 @@ static void put_scaling(apr_json *j, const apr_config *c)
         apr_json_int(j, c->rope_original_positions);
     }
     if (c->n_rope_factors > 0) {
-        put_factors(j, "long_factor", c->rope_long_factors, c->n_rope_factors);
-        put_factors(j, "short_factor", c->rope_short_factors, c->n_rope_factors);
+        apr_json_put_floats(j, "long_factor", c->rope_long_factors, c->n_rope_factors);
+        apr_json_put_floats(j, "short_factor", c->rope_short_factors, c->n_rope_factors);
     }
     apr_json_close(j, '}');
 }
@@ -149,12 +134,12 @@ static void put_class(apr_json *j, const apr_model *m, const char *dtype)
     apr_json_open(j, '[');
     apr_json_string(j, row->hf_class);
     apr_json_close(j, ']');
-    put_string(j, "model_type", row->hf_model_type);
-    put_string(j, "torch_dtype", dtype);
+    apr_json_put_string(j, "model_type", row->hf_model_type);
+    apr_json_put_string(j, "torch_dtype", dtype);
     if (!was_kept(m, "hidden_act"))
-        put_string(j, "hidden_act", row->hf_activation);
+        apr_json_put_string(j, "hidden_act", row->hf_activation);
     if (row->norm_plus_one && !was_kept(m, "hidden_activation"))
-        put_string(j, "hidden_activation", row->hf_activation);
+        apr_json_put_string(j, "hidden_activation", row->hf_activation);
     if (!was_kept(m, "attention_bias")) {
         apr_json_key(j, "attention_bias");
         apr_json_bool(j, apr_model_role(m, APR_ATTN_Q_BIAS, 0) != NULL);

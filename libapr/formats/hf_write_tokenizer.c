@@ -5,18 +5,6 @@
 #include "pre_rows.h"
 #include <string.h>
 
-static void put_string(apr_json *j, const char *key, const char *text)
-{
-    apr_json_key(j, key);
-    apr_json_string(j, text);
-}
-
-static void put_bool(apr_json *j, const char *key, bool value)
-{
-    apr_json_key(j, key);
-    apr_json_bool(j, value);
-}
-
 static void put_null(apr_json *j, const char *key)
 {
     apr_json_key(j, key);
@@ -36,7 +24,7 @@ static void put_token(apr_json *j, const char *key, const apr_vocab *v, int32_t 
 static void open_type(apr_json *j, const char *type)
 {
     apr_json_open(j, '{');
-    put_string(j, "type", type);
+    apr_json_put_string(j, "type", type);
 }
 
 /* Tokens cut out of the text before everything else. */
@@ -51,11 +39,11 @@ static void put_added(apr_json *j, const apr_vocab *v)
         apr_json_key(j, "id");
         apr_json_int(j, id);
         put_token(j, "content", v, id);
-        put_bool(j, "single_word", (v->flags[id] & APR_ADDED_SINGLE_WORD) != 0);
-        put_bool(j, "lstrip", (v->flags[id] & APR_ADDED_LSTRIP) != 0);
-        put_bool(j, "rstrip", (v->flags[id] & APR_ADDED_RSTRIP) != 0);
-        put_bool(j, "normalized", (v->flags[id] & APR_ADDED_NORMALIZED) != 0);
-        put_bool(j, "special", (v->flags[id] & APR_ADDED_SPECIAL) != 0);
+        apr_json_put_bool(j, "single_word", (v->flags[id] & APR_ADDED_SINGLE_WORD) != 0);
+        apr_json_put_bool(j, "lstrip", (v->flags[id] & APR_ADDED_LSTRIP) != 0);
+        apr_json_put_bool(j, "rstrip", (v->flags[id] & APR_ADDED_RSTRIP) != 0);
+        apr_json_put_bool(j, "normalized", (v->flags[id] & APR_ADDED_NORMALIZED) != 0);
+        apr_json_put_bool(j, "special", (v->flags[id] & APR_ADDED_SPECIAL) != 0);
         apr_json_close(j, '}');
     }
     apr_json_close(j, ']');
@@ -65,7 +53,7 @@ static void put_pattern(apr_json *j, const apr_text_step *s)
 {
     apr_json_key(j, "pattern");
     apr_json_open(j, '{');
-    put_string(j, s->regex ? "Regex" : "String", s->pattern != NULL ? s->pattern : "");
+    apr_json_put_string(j, s->regex ? "Regex" : "String", s->pattern != NULL ? s->pattern : "");
     apr_json_close(j, '}');
 }
 
@@ -74,17 +62,17 @@ static void put_behavior(apr_json *j, const apr_text_step *s)
     static const char *const NAMES[] = {"Removed", "Isolated", "MergedWithPrevious",
                                         "MergedWithNext", "Contiguous"};
 
-    put_string(j, "behavior", NAMES[s->behavior]);
+    apr_json_put_string(j, "behavior", NAMES[s->behavior]);
 }
 
 static void put_metaspace(apr_json *j, const apr_text_step *s)
 {
-    put_string(j, "replacement", s->text);
-    put_string(j, "prepend_scheme",
-               (s->flags & 1) != 0   ? "always"
-               : (s->flags & 2) != 0 ? "first"
-                                     : "never");
-    put_bool(j, "split", (s->flags & 4) != 0);
+    apr_json_put_string(j, "replacement", s->text);
+    apr_json_put_string(j, "prepend_scheme",
+                        (s->flags & 1) != 0   ? "always"
+                        : (s->flags & 2) != 0 ? "first"
+                                              : "never");
+    apr_json_put_bool(j, "split", (s->flags & 4) != 0);
 }
 
 /* One step as tokenizer.json has it. */
@@ -96,27 +84,27 @@ static void put_step(apr_json *j, const apr_text_step *s)
 
     open_type(j, TYPES[s->kind]);
     if (s->kind == APR_STEP_STRIP) {
-        put_bool(j, "strip_left", (s->flags & 1) != 0);
-        put_bool(j, "strip_right", (s->flags & 2) != 0);
+        apr_json_put_bool(j, "strip_left", (s->flags & 1) != 0);
+        apr_json_put_bool(j, "strip_right", (s->flags & 2) != 0);
     } else if (s->kind == APR_STEP_PREPEND) {
-        put_string(j, "prepend", s->text);
+        apr_json_put_string(j, "prepend", s->text);
     } else if (s->kind == APR_STEP_REPLACE) {
         put_pattern(j, s);
-        put_string(j, "content", s->text);
+        apr_json_put_string(j, "content", s->text);
     } else if (s->kind == APR_STEP_SPLIT) {
         put_pattern(j, s);
         put_behavior(j, s);
-        put_bool(j, "invert", s->invert);
+        apr_json_put_bool(j, "invert", s->invert);
     } else if (s->kind == APR_STEP_DIGITS) {
-        put_bool(j, "individual_digits", (s->flags & 1) != 0);
+        apr_json_put_bool(j, "individual_digits", (s->flags & 1) != 0);
     } else if (s->kind == APR_STEP_PUNCTUATION) {
         put_behavior(j, s);
     } else if (s->kind == APR_STEP_METASPACE) {
         put_metaspace(j, s);
     } else if (s->kind == APR_STEP_BYTE_LEVEL && !s->normalizer) {
-        put_bool(j, "add_prefix_space", (s->flags & 1) != 0);
-        put_bool(j, "trim_offsets", false);
-        put_bool(j, "use_regex", (s->flags & 2) != 0);
+        apr_json_put_bool(j, "add_prefix_space", (s->flags & 1) != 0);
+        apr_json_put_bool(j, "trim_offsets", false);
+        apr_json_put_bool(j, "use_regex", (s->flags & 2) != 0);
     }
     apr_json_close(j, '}');
 }
@@ -193,7 +181,7 @@ static void put_piece(apr_json *j, const char *kind, const apr_vocab *v, int32_t
     if (id >= 0)
         put_token(j, "id", v, id);
     else
-        put_string(j, "id", type_id == 0 ? "A" : "B");
+        apr_json_put_string(j, "id", type_id == 0 ? "A" : "B");
     apr_json_key(j, "type_id");
     apr_json_int(j, type_id);
     apr_json_close(j, '}');
@@ -278,7 +266,7 @@ static void put_decoder(apr_json *j, const apr_vocab *v)
     apr_json_close(j, '}');
     if (v->add_space_prefix) {
         open_type(j, "Strip");
-        put_string(j, "content", " ");
+        apr_json_put_string(j, "content", " ");
         apr_json_key(j, "start");
         apr_json_int(j, 1);
         apr_json_key(j, "stop");
@@ -343,7 +331,7 @@ trueno_status apr_hf_write_tokenizer(apr_json *j, const apr_model *m, trueno_err
                            "tokenizer.json needs",
                            m->path, v->model);
     apr_json_open(j, '{');
-    put_string(j, "version", "1.0");
+    apr_json_put_string(j, "version", "1.0");
     put_null(j, "truncation");
     put_null(j, "padding");
     put_added(j, v);
@@ -357,9 +345,9 @@ trueno_status apr_hf_write_tokenizer(apr_json *j, const apr_model *m, trueno_err
     put_token(j, "unk_token", v, v->unk);
     put_null(j, "continuing_subword_prefix");
     put_null(j, "end_of_word_suffix");
-    put_bool(j, "fuse_unk", v->fuse_unknown);
-    put_bool(j, "byte_fallback", v->byte_fallback);
-    put_bool(j, "ignore_merges", v->ignore_merges);
+    apr_json_put_bool(j, "fuse_unk", v->fuse_unknown);
+    apr_json_put_bool(j, "byte_fallback", v->byte_fallback);
+    apr_json_put_bool(j, "ignore_merges", v->ignore_merges);
     put_vocab(j, v);
     apr_json_close(j, '}');
     apr_json_close(j, '}');
@@ -371,8 +359,8 @@ void apr_hf_write_tokenizer_config(apr_json *j, const apr_model *m)
     const apr_vocab *v = &m->vocab;
 
     apr_json_open(j, '{');
-    put_string(j, "tokenizer_class", "PreTrainedTokenizerFast");
-    put_bool(j, "clean_up_tokenization_spaces", false);
+    apr_json_put_string(j, "tokenizer_class", "PreTrainedTokenizerFast");
+    apr_json_put_bool(j, "clean_up_tokenization_spaces", false);
     if (v->bos >= 0)
         put_token(j, "bos_token", v, v->bos);
     if (v->eos >= 0)
@@ -382,6 +370,6 @@ void apr_hf_write_tokenizer_config(apr_json *j, const apr_model *m)
     if (v->pad >= 0)
         put_token(j, "pad_token", v, v->pad);
     if (m->chat_template != NULL)
-        put_string(j, "chat_template", m->chat_template);
+        apr_json_put_string(j, "chat_template", m->chat_template);
     apr_json_close(j, '}');
 }
