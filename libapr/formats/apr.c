@@ -148,6 +148,7 @@ static trueno_status check_places(const apr_reader *r, const apr_header *h, true
         return apr_reader_fail(r, TRUENO_FORMAT, err, "%u bytes of metadata, at most %d allowed",
                                h->metadata_bytes, APR_LIMIT_METADATA_BYTES);
     if (h->data_offset > end || h->index_offset > h->data_offset ||
+        h->index_offset < APR_HEADER_BYTES ||
         h->metadata_bytes > h->index_offset - APR_HEADER_BYTES)
         return apr_reader_fail(r, TRUENO_FORMAT, err,
                                "%u bytes of metadata, index at %llu, data at %llu do not fit the "

@@ -241,6 +241,7 @@ static void test_headers(void **state)
     CHECK(TRUENO_FORMAT, "multiples of 64", b.move_index = 8);
     CHECK(TRUENO_FORMAT, "do not fit", b.move_index = (uint64_t)1 << 40);
     CHECK(TRUENO_FORMAT, "do not fit", b.move_data = (uint64_t)1 << 63);
+    CHECK(TRUENO_FORMAT, "do not fit", b.move_index = -448ull; b.move_data = -576ull);
     CHECK(TRUENO_FORMAT, "tensors do not fit", b.more_tensors = UINT32_MAX - 2);
     CHECK(TRUENO_FORMAT, "a name of 0 bytes", b.more_tensors = 1);
     CHECK(TRUENO_FORMAT, "end at 64", b.data = 64);
