@@ -29,33 +29,81 @@ const command_row COMMANDS[] = {
      convert_command},
     {"validate", "MODEL", "check every checksum, shape and weight of a model", GROUP_FILE, 1, 1,
      validate_command},
+    {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
+     verb_missing},
     {"config", "", "show every option's value", ~0u, 0, 0, config_command},
     {"completion", "bash", "print a shell completion script", 0, 1, 1, completion_command},
     {"man", "[COMMAND]", "print a manual page (scdoc source)", 0, 0, 1, man_command},
-    {"help", "[COMMAND]", "show help", 0, 0, 1, help_command},
+    {"help", "[COMMAND [VERB]]", "show help", 0, 0, 2, help_command},
     {0},
 };
 
-const command_row *command_find(const char *name)
+/* The tables of verbs, by the command that each belongs to. */
+static const struct verb_table {
+    const char *command;
+    const command_row *verbs;
+} VERB_TABLES[] = {
+    {"rosetta", ROSETTA_VERBS},
+};
+
+const command_row *command_verbs(const char *name)
 {
-    for (const command_row *c = COMMANDS; c->name != NULL; c++)
-        if (strcmp(c->name, name) == 0)
+    for (size_t i = 0; i < sizeof VERB_TABLES / sizeof VERB_TABLES[0]; i++)
+        if (strcmp(VERB_TABLES[i].command, name) == 0)
+            return VERB_TABLES[i].verbs;
+    return NULL;
+}
+
+/* The word that tells a row from its table's others: the last of its name. */
+static const char *row_word(const command_row *row)
+{
+    const char *space = strrchr(row->name, ' ');
+
+    return space != NULL ? space + 1 : row->name;
+}
+
+static const command_row *find_in(const command_row *verbs, const char *word)
+{
+    for (const command_row *c = verbs; c->name != NULL; c++)
+        if (strcmp(row_word(c), word) == 0)
             return c;
     return NULL;
 }
 
-static trueno_status unknown_command(const char *name, trueno_error *err)
+const command_row *command_find(const char *name, const char *verb)
 {
-    const char *names[sizeof COMMANDS / sizeof COMMANDS[0]], *near;
+    const command_row *c = find_in(COMMANDS, name), *verbs = command_verbs(name);
+
+    if (verb == NULL || c == NULL)
+        return c;
+    return verbs != NULL ? find_in(verbs, verb) : NULL;
+}
+
+/* A word that no row of the table has; `command` is NULL for the table of commands. */
+static trueno_status unknown_word(const command_row *table, const char *command, const char *word,
+                                  trueno_error *err)
+{
+    enum { MOST_ROWS = 128 };
+    const char *names[MOST_ROWS], *near, *what = command != NULL ? "verb" : "command";
+    char space[32] = "";
     int n = 0;
 
-    for (const command_row *c = COMMANDS; c->name != NULL; c++)
-        names[n++] = c->name;
+    for (const command_row *c = table; c->name != NULL && n < MOST_ROWS - 1; c++)
+        names[n++] = row_word(c);
     names[n] = NULL;
-    near = nearest_word(name, names);
+    near = nearest_word(word, names);
+    if (command != NULL)
+        (void)snprintf(space, sizeof space, " %s", command);
     if (near == NULL)
-        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'; see apr --help", name);
-    return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'; did you mean '%s'?", name, near);
+        return trueno_fail(err, TRUENO_USAGE, "unknown %s '%s'; see apr%s --help", what, word,
+                           space);
+    return trueno_fail(err, TRUENO_USAGE, "unknown %s '%s'; did you mean '%s'?", what, word, near);
+}
+
+trueno_status verb_missing(cli_arguments *a, trueno_error *err)
+{
+    return trueno_fail(err, TRUENO_USAGE, "usage: apr %s VERB; see apr %s --help", a->command,
+                       a->command);
 }
 
 static trueno_status check_count(const command_row *c, const cli_arguments *a, trueno_error *err)
@@ -84,10 +132,10 @@ static trueno_status run_row(const command_row *c, cli_arguments *a, trueno_erro
     return status < 0 ? status : c->run(a, err);
 }
 
-/* The command is the first word that is no option; options may stand before it. */
-static int find_command(int argc, char **argv)
+/* The first word from argv[first] on that is no option, or 0; options may stand before it. */
+static int find_word(int argc, char **argv, int first)
 {
-    for (int i = 1; i < argc; i++) {
+    for (int i = first; i < argc; i++) {
         if (strcmp(argv[i], "--color") == 0) {
             i++;
             continue;
@@ -113,22 +161,58 @@ static trueno_status without_command(cli_arguments *a, int argc, char **argv, tr
     return trueno_fail(err, TRUENO_USAGE, "a command is needed; see apr --help");
 }
 
+/* The word at argv[at] to argv[to], so that what follows is one list. */
+static void move_word(char **argv, int at, int to)
+{
+    char *word = argv[at];
+
+    for (int i = at; i > to; i--)
+        argv[i] = argv[i - 1];
+    argv[to] = word;
+}
+
+/* The row that the first words name, and how many of argv they take; *row NULL: no command. */
+static trueno_status find_row(int argc, char **argv, const command_row **row, int *used,
+                              trueno_error *err)
+{
+    int at = find_word(argc, argv, 1);
+    const command_row *verbs;
+
+    *used = 1;
+    *row = at > 0 ? command_find(argv[at], NULL) : NULL;
+    if (at > 0 && *row == NULL)
+        return unknown_word(COMMANDS, NULL, argv[at], err);
+    if (at == 0)
+        return TRUENO_OK;
+    move_word(argv, at, 1);
+    *used = 2;
+    verbs = command_verbs((*row)->name);
+    if (verbs == NULL || (at = find_word(argc, argv, 2)) == 0)
+        return TRUENO_OK;
+    *row = find_in(verbs, argv[at]);
+    if (*row == NULL)
+        return unknown_word(verbs, argv[1], argv[at], err);
+    move_word(argv, at, 2);
+    *used = 3;
+    return TRUENO_OK;
+}
+
 static trueno_status dispatch(cli_arguments *a, int argc, char **argv, trueno_error *err)
 {
-    int at = find_command(argc, argv);
-    const command_row *c = at > 0 ? command_find(argv[at]) : NULL;
-    unsigned groups = GROUP_GLOBAL | (c != NULL ? c->groups : 0);
-    trueno_status status;
+    const command_row *c;
+    unsigned groups;
+    int used;
+    trueno_status status = find_row(argc, argv, &c, &used, err);
 
-    if (at > 0 && c == NULL)
-        return unknown_command(argv[at], err);
+    if (status < 0)
+        return status;
+    groups = GROUP_GLOBAL | (c != NULL ? c->groups : 0);
     if ((status = options_defaults(a, groups, err)) < 0)
         return status;
     if (c == NULL)
         return without_command(a, argc, argv, err);
-    for (int i = at; i > 1; i--) /* the command's name to the front, so that the rest is one list */
-        argv[i] = argv[i - 1];
-    status = options_parse(a, groups, argc, argv, 2, err);
+    a->command = c->name;
+    status = options_parse(a, groups, argc, argv, used, err);
     return status < 0 ? status : run_row(c, a, err);
 }
 

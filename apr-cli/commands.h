@@ -9,6 +9,7 @@
 #include <realizar/engine.h>
 #include <realizar/generate.h>
 
+/* A command, or a verb of one: "rosetta convert". */
 typedef struct command_row {
     const char *name;
     const char *arguments; /* "MODEL [PROMPT]" */
@@ -20,7 +21,17 @@ typedef struct command_row {
 
 extern const command_row COMMANDS[]; /* ends with a row without a name */
 
-const command_row *command_find(const char *name);
+/* Verbs, a table for each command that has some; COMMANDS holds a row for the command as well. */
+extern const command_row ROSETTA_VERBS[];
+
+/* The row of a command, or of its verb when `verb` is not NULL; NULL: no such. */
+const command_row *command_find(const char *name, const char *verb);
+
+/* The table of a command's verbs, or NULL when it has none. */
+const command_row *command_verbs(const char *name);
+
+/* Runs when a command was given without one of its verbs: tells which there are. */
+trueno_status verb_missing(cli_arguments *a, trueno_error *err);
 
 trueno_status run_command(cli_arguments *a, trueno_error *err);
 trueno_status tokenize_command(cli_arguments *a, trueno_error *err);
@@ -40,6 +51,8 @@ trueno_status help_command(cli_arguments *a, trueno_error *err);
 
 /* The whole program: parse, run, report; returns the exit code. */
 int cli_main(int argc, char **argv);
+
+trueno_status rosetta_convert_command(cli_arguments *a, trueno_error *err);
 
 /* help.c */
 void print_help(void);

@@ -15,7 +15,8 @@
 typedef struct conversion {
     const cli_arguments *a;
     const char *format; /* given, or what the command stands for; NULL: by the extension */
-    char *output;       /* allocated when derived */
+    const char *target; /* as an argument; NULL: by --output */
+    char *output;       /* allocated */
     double last_shown;
 } conversion;
 
@@ -49,8 +50,11 @@ static trueno_status derive_output(conversion *c, trueno_error *err)
 
 static trueno_status choose_output(conversion *c, trueno_error *err)
 {
-    const char *given = c->a->o.output;
+    const char *given = c->target != NULL ? c->target : c->a->o.output;
 
+    if (c->target != NULL && c->a->o.output != NULL)
+        return trueno_fail(err, TRUENO_USAGE, "the target is given twice: %s and --output %s",
+                           c->target, c->a->o.output);
     if (given == NULL)
         return derive_output(c, err);
     if (c->a->o.format == NULL && extension(given)[0] != '\0')
@@ -118,6 +122,7 @@ static trueno_status convert(conversion *c, trueno_error *err)
     apr_convert_options_init(&o, sizeof o);
     o.format = c->format;
     o.force = c->a->o.force;
+    o.threads = (int32_t)c->a->o.threads;
     o.progress = show_progress;
     o.progress_user = c;
     if (status == TRUENO_OK && c->a->o.quantize != NULL &&
@@ -138,6 +143,13 @@ static trueno_status convert(conversion *c, trueno_error *err)
 trueno_status convert_command(cli_arguments *a, trueno_error *err)
 {
     conversion c = {.a = a, .format = a->o.format};
+
+    return convert(&c, err);
+}
+
+trueno_status rosetta_convert_command(cli_arguments *a, trueno_error *err)
+{
+    conversion c = {.a = a, .format = a->o.format, .target = a->positional[1]};
 
     return convert(&c, err);
 }

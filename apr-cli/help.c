@@ -5,12 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+static void print_rows(const char *title, const command_row *rows, int width)
+{
+    (void)printf("%s:\n", title);
+    for (const command_row *c = rows; c->name != NULL; c++)
+        (void)printf("  %-*s %s\n", width, c->name, c->summary);
+}
+
 void print_help(void)
 {
     (void)printf("apr: run language models from GGUF, SafeTensors and .apr files\n\n"
-                 "usage: apr COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
-    for (const command_row *c = COMMANDS; c->name != NULL; c++)
-        (void)printf("  %-11s %s\n", c->name, c->summary);
+                 "usage: apr COMMAND [ARGUMENTS] [OPTIONS]\n\n");
+    print_rows("commands", COMMANDS, 11);
     (void)printf(
         "\nMODEL is a file, a folder, or 'demo': the tiny model inside this program.\n"
         "  apr run demo \"What is 2+2?\"\n  apr COMMAND --help shows a command's options.\n");
@@ -45,20 +51,36 @@ static void print_options(const char *title, unsigned groups)
 
 void print_command_help(const command_row *c)
 {
+    const command_row *verbs = command_verbs(c->name);
+
     (void)printf("apr %s: %s\n\nusage: apr %s %s [OPTIONS]\n", c->name, c->summary, c->name,
                  c->arguments);
+    if (verbs != NULL)
+        print_rows("\nverbs", verbs, 26);
     if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
         print_options("options", c->groups & ~(unsigned)GROUP_GLOBAL);
     print_options("options of every command", GROUP_GLOBAL);
 }
 
+/* The row that the positional arguments name; *out NULL when there are none. */
+static trueno_status named_row(const cli_arguments *a, const command_row **out, trueno_error *err)
+{
+    const char *verb = a->n_positional > 1 ? a->positional[1] : NULL;
+
+    *out = a->n_positional > 0 ? command_find(a->positional[0], verb) : NULL;
+    if (a->n_positional > 0 && *out == NULL)
+        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s%s%s'; see apr --help",
+                           a->positional[0], verb != NULL ? " " : "", verb != NULL ? verb : "");
+    return TRUENO_OK;
+}
+
 trueno_status help_command(cli_arguments *a, trueno_error *err)
 {
-    const command_row *c = a->n_positional > 0 ? command_find(a->positional[0]) : NULL;
+    const command_row *c;
+    trueno_status status = named_row(a, &c, err);
 
-    if (a->n_positional > 0 && c == NULL)
-        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'; see apr --help",
-                           a->positional[0]);
+    if (status < 0)
+        return status;
     if (c != NULL)
         print_command_help(c);
     else
@@ -100,9 +122,8 @@ static void print_escaped(const char *text)
     }
 }
 
-static void print_man_options(const char *title, unsigned groups)
+static void print_man_rows(unsigned groups)
 {
-    (void)printf("\n# %s\n", title);
     for (int i = 0; i < N_OPTION_ROWS; i++) {
         const option_row *row = &OPTION_ROWS[i];
         char variable[64];
@@ -132,12 +153,28 @@ static void print_man_options(const char *title, unsigned groups)
     }
 }
 
+static void print_man_options(const char *title, unsigned groups)
+{
+    (void)printf("\n# %s\n", title);
+    print_man_rows(groups);
+}
+
 static void print_command_man(const command_row *c)
 {
+    const command_row *verbs = command_verbs(c->name);
+
     (void)printf("apr-%s(1)\n\n# NAME\n\napr-%s - %s\n\n# SYNOPSIS\n\n*apr %s* ", c->name, c->name,
                  c->summary, c->name);
     print_escaped(c->arguments);
     (void)printf(" [options]\n");
+    for (; verbs != NULL && verbs->name != NULL; verbs++) {
+        (void)printf("\n# APR %s\n\n*apr %s* ", verbs->name, verbs->name);
+        print_escaped(verbs->arguments);
+        (void)printf("\n\n");
+        print_escaped(verbs->summary);
+        (void)printf(".\n");
+        print_man_rows(verbs->groups & ~(unsigned)GROUP_GLOBAL);
+    }
     if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
         print_man_options("OPTIONS", c->groups & ~(unsigned)GROUP_GLOBAL);
     print_man_options("GLOBAL OPTIONS", GROUP_GLOBAL);
@@ -171,15 +208,35 @@ static void print_program_man(void)
 
 trueno_status man_command(cli_arguments *a, trueno_error *err)
 {
-    const command_row *c = a->n_positional > 0 ? command_find(a->positional[0]) : NULL;
+    const command_row *c;
+    trueno_status status = named_row(a, &c, err);
 
-    if (a->n_positional > 0 && c == NULL)
-        return trueno_fail(err, TRUENO_USAGE, "unknown command '%s'", a->positional[0]);
+    if (status < 0)
+        return status;
     if (c != NULL)
         print_command_man(c);
     else
         print_program_man();
     return TRUENO_OK;
+}
+
+static void print_bash_rows(const command_row *rows)
+{
+    for (const command_row *c = rows; c->name != NULL; c++) {
+        const char *space = strrchr(c->name, ' ');
+
+        (void)printf("%s ", space != NULL ? space + 1 : c->name);
+    }
+}
+
+/* Options of all verbs of a command with verbs, or of the row alone. */
+static unsigned row_groups(const command_row *c)
+{
+    unsigned groups = c->groups | GROUP_GLOBAL;
+
+    for (const command_row *v = command_verbs(c->name); v != NULL && v->name != NULL; v++)
+        groups |= v->groups;
+    return groups;
 }
 
 static void print_bash_words(unsigned groups)
@@ -197,13 +254,20 @@ trueno_status completion_command(cli_arguments *a, trueno_error *err)
     (void)printf("# bash completion for apr\n_apr()\n{\n"
                  "    local current=${COMP_WORDS[COMP_CWORD]} words=\"\"\n"
                  "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
-    for (const command_row *c = COMMANDS; c->name != NULL; c++)
-        (void)printf("%s ", c->name);
+    print_bash_rows(COMMANDS);
     (void)printf("\"\n    else\n        case ${COMP_WORDS[1]} in\n");
     for (const command_row *c = COMMANDS; c->name != NULL; c++) {
         (void)printf("        %s) words=\"", c->name);
-        print_bash_words(c->groups | GROUP_GLOBAL);
-        (void)printf("\" ;;\n");
+        print_bash_words(row_groups(c));
+        if (command_verbs(c->name) != NULL) {
+            (void)printf("\"\n            [ \"$COMP_CWORD\" -eq 2 ] && [[ $current != -* ]] &&\n"
+                         "                COMPREPLY=($(compgen -W \"");
+            print_bash_rows(command_verbs(c->name));
+            (void)printf("\" -- \"$current\")) && return");
+        } else {
+            (void)printf("\"");
+        }
+        (void)printf(" ;;\n");
     }
     (void)printf("        esac\n        [[ $current == -* ]] || words=\"\"\n    fi\n"
                  "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"

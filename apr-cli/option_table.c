@@ -38,7 +38,7 @@ const option_row OPTION_ROWS[] = {
 
     INT("ctx", 'c', "N", NULL, 1, MAX_INT, GROUP_ENGINE | GROUP_EVAL, ctx,
         "positions in the context (default: the model's limit; eval: 512)"),
-    INT("threads", 't', "N", NULL, 1, 1024, GROUP_ENGINE, threads,
+    INT("threads", 't', "N", NULL, 1, 1024, GROUP_ENGINE | GROUP_CONVERT, threads,
         "CPU threads (default: physical cores in the affinity mask and quota)"),
     FLAG("gpu", 0, GROUP_ENGINE, gpu, "use the GPU, or fail"),
     FLAG("no-gpu", 0, GROUP_ENGINE, no_gpu, "use the CPU even where a GPU is"),

@@ -98,6 +98,7 @@ extern const int N_OPTION_ROWS;
 typedef struct cli_arguments {
     cli_options o;
     option_origin origin[128]; /* by row */
+    const char *command;       /* the row's name, NULL: none was given */
     const char **positional;   /* argv strings, [n_positional] */
     int n_positional;
 } cli_arguments;

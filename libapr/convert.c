@@ -8,6 +8,8 @@
 #include "output_folder.h"
 #include <string.h>
 #include <strings.h>
+#include <trueno/cpu.h>
+#include <trueno/sys/threads.h>
 
 static const struct writer_row {
     const char *name, *extension;
@@ -166,6 +168,27 @@ static trueno_status convert_to_folder(const apr_model *m, const struct writer_r
     return status;
 }
 
+static trueno_status convert_on_threads(const apr_model *model, const struct writer_row *writer,
+                                        const char *path, const apr_convert_options *options,
+                                        trueno_error *err)
+{
+    apr_convert_options o = *options;
+    trueno_pool *own = NULL;
+    trueno_status status;
+
+    if (o.pool == NULL) {
+        const int threads = o.threads > 0 ? o.threads : trueno_cpu_default_threads();
+
+        if ((status = trueno_pool_new(&own, threads, model->options.allocator, err)) < 0)
+            return status;
+        o.pool = own;
+    }
+    status = writer->write != NULL ? convert_to_file(model, writer, path, &o, err)
+                                   : convert_to_folder(model, writer, path, &o, err);
+    trueno_pool_free(own);
+    return status;
+}
+
 trueno_status apr_convert_model(const apr_model *model, const char *path,
                                 const apr_convert_options *options, trueno_error *err)
 {
@@ -180,6 +203,5 @@ trueno_status apr_convert_model(const apr_model *model, const char *path,
     if (same_format(model, writer) && o.mix == NULL)
         return trueno_fail(err, TRUENO_USAGE, "%s: is %s already; only its weight types can change",
                            model->path, model->format);
-    return writer->write != NULL ? convert_to_file(model, writer, path, &o, err)
-                                 : convert_to_folder(model, writer, path, &o, err);
+    return convert_on_threads(model, writer, path, &o, err);
 }

@@ -57,7 +57,10 @@ trueno_status apr_plan_sort(apr_plan *plan, trueno_error *err);
 /* Offsets in order, each a multiple of `alignment`; the end of the last is the result. */
 uint64_t apr_plan_place(apr_plan *plan, size_t alignment);
 
-/* Write every tensor at its place, counted from the output's current offset; finite or refused. */
+/*
+ * Write every tensor at its place, counted from the output's current offset; finite or refused.
+ * Works on options->pool, which must not be NULL.
+ */
 trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_output *out,
                              const apr_convert_options *options, trueno_error *err);
 

@@ -4,7 +4,9 @@
 
 #include "storage_types.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <trueno/sys/threads.h>
 
 enum { PIECE_BYTES = 4 << 20 };
 
@@ -32,18 +34,13 @@ static int64_t source_row(const maker *k, int64_t row)
     return head * d + at % (d / 2) * 2 + at / (d / 2);
 }
 
-static trueno_status check_finite(const maker *k, const float *x, int64_t first, int64_t rows,
-                                  trueno_error *err)
+static trueno_status not_finite(const maker *k, const float *x, int64_t first, int64_t at,
+                                trueno_error *err)
 {
-    for (int64_t i = 0; i < rows * k->cols; i++) {
-        if (isfinite(x[i]))
-            continue;
-        return trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: row %lld, column %lld is %s (%s)",
-                           k->m->path, k->p->name, (long long)(first + i / k->cols),
-                           (long long)(i % k->cols), isnan(x[i]) ? "NaN" : "infinite",
-                           isnan(x[i]) ? "ROSETTA-NAN-001" : "ROSETTA-INF-001");
-    }
-    return TRUENO_OK;
+    return trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: row %lld, column %lld is %s (%s)",
+                       k->m->path, k->p->name, (long long)(first + at / k->cols),
+                       (long long)(at % k->cols), isnan(x[at]) ? "NaN" : "infinite",
+                       isnan(x[at]) ? "ROSETTA-NAN-001" : "ROSETTA-INF-001");
 }
 
 /* Rows [first, first + n) of a part in their new order: in place, or gathered. */
@@ -61,21 +58,70 @@ static trueno_tensor piece_rows(const maker *k, const trueno_tensor *part, int64
     return rows;
 }
 
+/* Rows to be made floats, shared by the threads. */
+typedef struct float_job {
+    const maker *k;
+    trueno_tensor rows;
+    _Atomic int64_t bad; /* least element that is not finite; INT64_MAX: none */
+} float_job;
+
+/* The first element of a row that is not finite, or `n`. */
+static int64_t first_bad(const float *x, int64_t n)
+{
+    enum { EXPONENT = 0x7f800000 };
+    uint32_t found = 0;
+    int64_t i = 0;
+
+    for (int64_t c = 0; c < n; c++) { /* without a way out, so that it runs over vectors */
+        uint32_t bits;
+
+        memcpy(&bits, &x[c], sizeof bits);
+        found |= (bits & EXPONENT) == EXPONENT;
+    }
+    while (found != 0 && isfinite(x[i]))
+        i++;
+    return found != 0 ? i : n;
+}
+
+static void note_bad(float_job *job, int64_t at)
+{
+    int64_t least = job->bad;
+
+    while (at < least && !atomic_compare_exchange_weak(&job->bad, &least, at))
+        continue;
+}
+
+static void make_floats(void *context, int64_t begin, int64_t end, int thread)
+{
+    float_job *job = context;
+    const maker *k = job->k;
+
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        float *row = k->floats + i * k->cols;
+        int64_t bad;
+
+        trueno_tensor_row_to_f32(&job->rows, i, row);
+        if ((bad = first_bad(row, k->cols)) < k->cols)
+            note_bad(job, i * k->cols + bad);
+        for (int64_t c = 0; k->p->add != 0 && c < k->cols; c++)
+            row[c] += k->p->add;
+    }
+}
+
 static trueno_status write_piece(const maker *k, const trueno_tensor *part, int64_t first,
                                  int64_t n, trueno_error *err)
 {
-    trueno_tensor rows = piece_rows(k, part, first, n);
+    enum { GRAIN = 4 };
+    float_job job = {.k = k, .rows = piece_rows(k, part, first, n), .bad = INT64_MAX};
     trueno_tensor plain = trueno_tensor_make(TRUENO_F32, n, k->cols, k->floats);
     trueno_status status;
 
-    for (int64_t i = 0; i < n; i++)
-        trueno_tensor_row_to_f32(&rows, i, k->floats + i * k->cols);
-    if ((status = check_finite(k, k->floats, first, n, err)) < 0)
-        return status;
-    for (int64_t i = 0; k->p->add != 0 && i < n * k->cols; i++)
-        k->floats[i] += k->p->add;
-    if (k->p->add == 0 && rows.type == k->p->type)
-        return apr_output_write(k->out, rows.data, trueno_tensor_bytes(&rows), err);
+    trueno_pool_for(k->options->pool, n, GRAIN, make_floats, &job);
+    if (job.bad < INT64_MAX)
+        return not_finite(k, k->floats, first, job.bad, err);
+    if (k->p->add == 0 && job.rows.type == k->p->type)
+        return apr_output_write(k->out, job.rows.data, trueno_tensor_bytes(&job.rows), err);
     status = trueno_quantize_rows(&plain, k->p->type, NULL, k->blocks, k->options->pool,
                                   k->m->options.allocator, err);
     if (status < 0)

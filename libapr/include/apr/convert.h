@@ -21,9 +21,10 @@ typedef struct apr_convert_options {
     const char *format;            /**< "apr", "gguf", "safetensors"; NULL: by the path's end */
     const apr_mix *mix;            /**< weight types of the output; NULL: those of the model */
     bool force;                    /**< replace a file of that name */
-    trueno_pool *pool;             /**< threads to quantise on; NULL: the caller's alone */
+    trueno_pool *pool;             /**< threads of the caller's to work on; NULL: own ones */
     apr_convert_progress progress; /**< NULL: none */
     void *progress_user;
+    int32_t threads; /**< own threads, without a pool; 0: trueno_cpu_default_threads() */
 } apr_convert_options;
 
 /** Defaults into *o; `size` is the caller's sizeof *o. */
