@@ -320,6 +320,7 @@ static void fill_table(trueno_backend *be)
     be->glu = cpu_glu;
     be->activate = cpu_activate;
     be->add = host_add;
+    be->add_gated = host_add_gated;
     be->gather = host_gather;
     be->softcap = cpu_softcap;
     be->experts = cpu_experts;

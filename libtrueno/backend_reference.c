@@ -287,6 +287,7 @@ trueno_status backend_reference_open(trueno_backend **out, const trueno_backend_
     be->glu = reference_glu;
     be->activate = reference_activate;
     be->add = host_add;
+    be->add_gated = host_add_gated;
     be->gather = host_gather;
     be->softcap = reference_softcap;
     be->experts = reference_experts;

@@ -148,6 +148,18 @@ void host_add(trueno_backend *be, const float *x, int32_t n, int32_t width, floa
         y[i] += x[i];
 }
 
+void host_add_gated(trueno_backend *be, const float *gate, const float *x, int32_t n, int32_t width,
+                    float *y)
+{
+    (void)be;
+    for (int32_t i = 0; i < n; i++) {
+        const float weight = (float)(1.0 / (1.0 + exp(-(double)gate[i])));
+
+        for (int64_t c = (int64_t)i * width; c < (int64_t)(i + 1) * width; c++)
+            y[c] += weight * x[c];
+    }
+}
+
 void host_gather(trueno_backend *be, const float *x, const int32_t *rows, int32_t n, int32_t width,
                  float *y)
 {

@@ -66,8 +66,10 @@ static inline const int32_t *host_positions(const host_backend *host)
     return host->positions.data;
 }
 
-/** The table's add() and gather(). */
+/** The table's add(), add_gated() and gather(). */
 void host_add(trueno_backend *be, const float *x, int32_t n, int32_t width, float *y);
+void host_add_gated(trueno_backend *be, const float *gate, const float *x, int32_t n, int32_t width,
+                    float *y);
 void host_gather(trueno_backend *be, const float *x, const int32_t *rows, int32_t n, int32_t width,
                  float *y);
 

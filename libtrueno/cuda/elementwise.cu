@@ -143,6 +143,25 @@ void launch_add(const launcher *l, const float *x, int n, int width, float *y)
     LAUNCH(l, add_kernel, count_blocks(l, items), THREADS, 0, x, items, y);
 }
 
+__global__ void add_gated_kernel(const float *gate, const float *x, int width, float *y)
+{
+    const int c = blockIdx.x * blockDim.x + threadIdx.x;
+    const size_t i = (size_t)blockIdx.y * width + c;
+
+    pdl_launch();
+    pdl_wait();
+    if (c < width)
+        y[i] = fmaf(1.0f / (1.0f + expf(-__ldcg(gate + blockIdx.y))), __ldcg(x + i), __ldcg(y + i));
+}
+
+void launch_add_gated(const launcher *l, const float *gate, const float *x, int n, int width,
+                      float *y)
+{
+    const dim3 blocks((width + THREADS - 1) / THREADS, n);
+
+    LAUNCH(l, add_gated_kernel, blocks, THREADS, 0, gate, x, width, y);
+}
+
 __global__ void gather_kernel(const float *x, const int32_t *rows, int width, float *y)
 {
     pdl_launch();

@@ -45,6 +45,7 @@ typedef enum op_kind {
     OP_GLU,
     OP_ACTIVATE,
     OP_ADD,
+    OP_ADD_GATED,
     OP_GATHER,
     OP_SOFTCAP,
     OP_EXPERTS

@@ -109,6 +109,8 @@ void launch_glu(const launcher *l, trueno_activation act, const float *gate_up, 
 void launch_activate(const launcher *l, trueno_activation act, const float *x, int n, int width,
                      float *y);
 void launch_add(const launcher *l, const float *x, int n, int width, float *y);
+void launch_add_gated(const launcher *l, const float *gate, const float *x, int n, int width,
+                      float *y);
 void launch_gather(const launcher *l, const float *x, const int32_t *rows, int n, int width,
                    float *y);
 void launch_softcap(const launcher *l, float cap, float *x, int n, int width);

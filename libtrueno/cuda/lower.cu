@@ -14,10 +14,12 @@ typedef struct pass {
 
 static bool reads(const operation *o, const float *array)
 {
-    if (o->x == array || (o->kind == OP_EXPERTS && o->bias == array))
+    if (o->x == array ||
+        ((o->kind == OP_EXPERTS || o->kind == OP_ADD_GATED) && o->bias == array))
         return true;
-    return o->y == array && (o->kind == OP_ADD || o->kind == OP_SOFTCAP ||
-                             o->kind == OP_ROPE_STORE || (o->kind == OP_MATMUL && o->add));
+    return o->y == array &&
+           (o->kind == OP_ADD || o->kind == OP_ADD_GATED || o->kind == OP_SOFTCAP ||
+            o->kind == OP_ROPE_STORE || (o->kind == OP_MATMUL && o->add));
 }
 
 /* Is nothing read of what ops[writer] gives, from ops[from] on? */
@@ -355,6 +357,9 @@ static int run_one(pass *p, int i)
         return 1;
     case OP_ADD:
         launch_add(l, o->x, o->n, o->width, o->y);
+        return 1;
+    case OP_ADD_GATED:
+        launch_add_gated(l, o->bias, o->x, o->n, o->width, o->y);
         return 1;
     case OP_GATHER:
         if (is_copy_of_row(p, i)) {

@@ -175,6 +175,20 @@ static void op_add(trueno_backend *table, const float *x, int32_t n, int32_t wid
     recorded(be);
 }
 
+static void op_add_gated(trueno_backend *table, const float *gate, const float *x, int32_t n,
+                         int32_t width, float *y)
+{
+    cuda_backend *be = cuda_of(table);
+    operation *o = add_operation(be, OP_ADD_GATED);
+
+    o->bias = gate; /* the second input */
+    o->x = x;
+    o->n = n;
+    o->width = width;
+    o->y = y;
+    recorded(be);
+}
+
 /* Row numbers travel with the step's rows; outside a step, alone. */
 static void op_gather(trueno_backend *table, const float *x, const int32_t *rows, int32_t n,
                       int32_t width, float *y)
@@ -279,6 +293,7 @@ void record_fill(trueno_backend *table)
     table->glu = op_glu;
     table->activate = op_activate;
     table->add = op_add;
+    table->add_gated = op_add_gated;
     table->gather = op_gather;
     table->softcap = op_softcap;
     table->experts = op_experts;

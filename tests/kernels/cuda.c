@@ -276,10 +276,10 @@ static void test_elementwise(void)
         trueno_activation act = (trueno_activation)(round % 3);
         int32_t picked[5] = {n - 1, 0, n / 2, n - 1, n / 3}, ids[40];
         float *x = malloc(2 * count * sizeof *x), *w = malloc((size_t)width * sizeof *w);
-        float *out[N_SIDES][7];
-        size_t sizes[7] = {count, count, count, count, count, 5 * (size_t)width, count};
-        const char *names[7] = {"rms norm", "layer norm", "glu",    "activate",
-                                "add",      "gather",     "softcap"};
+        float *out[N_SIDES][8];
+        size_t sizes[8] = {count, count, count, count, count, 5 * (size_t)width, count, count};
+        const char *names[8] = {"rms norm", "layer norm", "glu",     "activate",
+                                "add",      "gather",     "softcap", "add gated"};
         trueno_error err = {0};
 
         test_fill(x, 2 * count, round % 4 == 3 ? 1e4f : 4.0f);
@@ -302,6 +302,8 @@ static void test_elementwise(void)
             out[s][3] = get(be, dy, count);
             be->add(be, dx, n, width, dy);
             out[s][4] = get(be, dy, count);
+            be->add_gated(be, dx + count, dx, n, width, dy);
+            out[s][7] = get(be, dy, count);
             {
                 float *dg = put_poison(be, 5 * (size_t)width);
 
@@ -315,7 +317,7 @@ static void test_elementwise(void)
             out[s][6] = get(be, dx, count);
             drop(be, dx), drop(be, dw), drop(be, dy);
         }
-        for (int k = 0; k < 7; k++) {
+        for (int k = 0; k < 8; k++) {
             report(names[k], compare(out[CUDA][k], out[REFERENCE][k], sizes[k]).relative,
                    k == 1 && width < 8 ? 1e-3 : 1e-5);
             free(out[0][k]), free(out[1][k]);

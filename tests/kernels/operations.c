@@ -153,6 +153,7 @@ static void check_softcap_add_gather(trueno_backend *be)
     float *x = test_floats(count), *y = test_floats(count), *old = test_floats(count);
     double *want = malloc(count * sizeof *want);
     const float cap = 30.0f;
+    float gate[MAX_ROWS];
     int32_t rows[3] = {n - 1, 0, test_int(0, n - 1)};
 
     fill_mixed(x, count);
@@ -162,6 +163,13 @@ static void check_softcap_add_gather(trueno_backend *be)
     for (size_t i = 0; i < count; i++)
         want[i] = (double)(x[i] + old[i]);
     check_close(be, "add", y, want, count, 0.0, 0.0);
+    for (int32_t i = 0; i < n; i++)
+        gate[i] = i < 3 ? (float)(i - 1) * 200.0f : 4.0f * test_float(); /* 0, 1/2 and 1 */
+    memcpy(old, y, count * sizeof *y);
+    be->add_gated(be, gate, x, n, width, y);
+    for (size_t i = 0; i < count; i++)
+        want[i] = (double)old[i] + (double)x[i] / (1.0 + exp(-(double)gate[i / (size_t)width]));
+    check_close(be, "add_gated", y, want, count, 1e-6, 1e-3); /* sums of 1e4 may cancel */
     be->gather(be, x, rows, 3, width, old);
     for (int i = 0; i < 3; i++)
         test_equal_bits("gather", old + (int64_t)i * width, x + (int64_t)rows[i] * width,

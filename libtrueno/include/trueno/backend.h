@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /** Raised on any change of the structs in this header: a module with another number is refused. */
-#define TRUENO_BACKEND_ABI 1
+#define TRUENO_BACKEND_ABI 2
 
 typedef struct trueno_backend trueno_backend;
 
@@ -224,6 +224,12 @@ struct trueno_backend {
                     const trueno_weight *const *down, const float *router, int32_t n_experts,
                     int32_t n_used, bool renormalize, trueno_activation act, const float *x,
                     int32_t n, float *y);
+    /**
+     * y[i] += x[i] / (1 + exp(-gate[i])) for rows i < n of `width`: the output of an expert that
+     * every row uses, weighed by a score of its own. gate [n].
+     */
+    void (*add_gated)(trueno_backend *be, const float *gate, const float *x, int32_t n,
+                      int32_t width, float *y);
 
     /* Optional, NULL when a backend has nothing better than the composition above. A fused
        operation is a pure optimisation: kernel tests compare it with the plain ones. */
