@@ -31,8 +31,21 @@ static int32_t ordered_heads(const apr_config *c, int32_t role)
     return role == APR_ATTN_K || role == APR_ATTN_K_BIAS ? c->n_kv_heads : 0;
 }
 
-/* The type in the output: by the mix, within what the target holds. */
-static trueno_type target_type(const apr_plan *plan, const apr_tensor *t,
+/* The dimensions in the output: as they were, but for the one matrix of one row, which GGUF files
+ * hold as a vector. */
+static void set_dims(const apr_plan *plan, const apr_tensor *t, apr_planned *p)
+{
+    p->n_dims = t->n_dims;
+    memcpy(p->dims, t->dims, sizeof p->dims);
+    if (t->role != APR_FFN_SHARED_ROUTER)
+        return;
+    p->n_dims = plan->target.names == APR_NAMES_GGUF ? 1 : 2;
+    p->dims[0] = p->dims[1] = 1;
+    p->dims[p->n_dims - 1] = t->dims[t->n_dims - 1];
+}
+
+/* The type in the output of `n_dims`: by the mix, within what the target holds. */
+static trueno_type target_type(const apr_plan *plan, const apr_tensor *t, int n_dims,
                                const apr_convert_options *options)
 {
     const trueno_type_info *info = trueno_type_get(t->type);
@@ -43,7 +56,7 @@ static trueno_type target_type(const apr_plan *plan, const apr_tensor *t,
         return t->type;
     if (options->mix != NULL && t->role >= 0)
         type = apr_mix_type(options->mix, &plan->config, false, (apr_role)t->role, t->layer, cols);
-    if (type < 0 && plan->target.vectors_f32 && t->n_dims == 1)
+    if (type < 0 && plan->target.vectors_f32 && n_dims == 1)
         type = TRUENO_F32;
     if (type < 0 && plan->target.floats_only && info->block > 1)
         type = TRUENO_F32;
@@ -135,12 +148,9 @@ static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_t
     const apr_tensor **part;
     trueno_status status;
 
-    *p = (apr_planned){.type = target_type(plan, t, options),
-                       .n_dims = t->n_dims,
-                       .role = t->role,
-                       .layer = t->layer,
-                       .n_parts = 1};
-    memcpy(p->dims, t->dims, sizeof p->dims);
+    *p = (apr_planned){.role = t->role, .layer = t->layer, .n_parts = 1};
+    set_dims(plan, t, p);
+    p->type = target_type(plan, t, p->n_dims, options);
     if ((status = set_name(plan, m, t, stacks ? -1 : t->expert, p, err)) < 0)
         return status;
     if (stacks && (status = stack_experts(plan, m, t, p, err)) < 0)

@@ -28,6 +28,7 @@ static const architecture ARCHITECTURES[] = {
      .norm = TRUENO_NORM_LAYER,
      .activation = TRUENO_GELU_TANH,
      .window = WINDOW_ALL},
+    {.name = "qwen2moe", .activation = TRUENO_SILU, .gated = true, .experts = true},
     {.name = "qwen3moe", .activation = TRUENO_SILU, .gated = true, .experts = true},
 };
 

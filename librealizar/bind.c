@@ -246,6 +246,20 @@ static trueno_status bind_experts(binder *b, layer_weights *w)
     return status;
 }
 
+/* The expert that every row uses, where the model has one. */
+static trueno_status bind_shared_expert(binder *b, layer_weights *w)
+{
+    trueno_status status;
+
+    if (b->e->config->shared_expert_intermediate_size == 0)
+        return TRUENO_OK;
+    if ((status = bind_one(b, APR_FFN_SHARED_ROUTER, &w->shared_router, &w->ffn_bytes)) < 0 ||
+        (status = take(b, APR_FFN_SHARED_GATE)) < 0 || (status = take(b, APR_FFN_SHARED_UP)) < 0 ||
+        (status = finish(b, TRUENO_USE_MATMUL, &w->shared_gate_up, &w->ffn_bytes)) < 0)
+        return status;
+    return bind_one(b, APR_FFN_SHARED_DOWN, &w->shared_down, &w->ffn_bytes);
+}
+
 static trueno_status bind_feed_forward(binder *b, layer_weights *w)
 {
     trueno_status status = bind_norm(b, APR_FFN_NORM, APR_FFN_NORM_BIAS, true, &w->ffn_norm);
@@ -253,7 +267,7 @@ static trueno_status bind_feed_forward(binder *b, layer_weights *w)
     if (status < 0)
         return status;
     if (b->e->arch->experts)
-        return bind_experts(b, w);
+        return (status = bind_experts(b, w)) < 0 ? status : bind_shared_expert(b, w);
     if ((status = bind_gate_up(b, w)) < 0 ||
         (status = bind_one(b, APR_FFN_DOWN, &w->down, &w->ffn_bytes)) < 0 ||
         (status = bind_vector(b, APR_FFN_DOWN_BIAS, 0.0f, &w->down_bias)) < 0)
@@ -327,7 +341,8 @@ static void unbind_experts(realizar_engine *e, trueno_weight **list)
 
 static void unbind_layer(realizar_engine *e, layer_weights *w)
 {
-    trueno_weight *weights[] = {w->qkv, w->attn_out, w->gate_up, w->down, w->router};
+    trueno_weight *weights[] = {w->qkv,    w->attn_out,      w->gate_up,        w->down,
+                                w->router, w->shared_router, w->shared_gate_up, w->shared_down};
     const float *vectors[] = {w->qkv_bias,  w->attn_out_bias,    w->up_bias,
                               w->down_bias, w->attention.q_norm, w->attention.k_norm};
     const trueno_norm *norms[] = {&w->attn_norm, &w->attn_post_norm, &w->ffn_norm,

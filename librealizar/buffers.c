@@ -4,7 +4,8 @@
 
 enum { ROW_STEP = 16 }; /* grow in steps, so that a batch of slowly rising size rarely allocates */
 
-/* The gate_up array also holds the router's scores, attn and ff also a block's output. */
+/* The gate_up array also holds the router's scores, qkv the shared expert's, attn and ff also a
+ * block's output. */
 
 typedef struct buffer {
     float **place;
@@ -23,7 +24,7 @@ static int list_buffers(realizar_engine *e, buffer *list)
     const apr_config *c = e->config;
     activations *a = &e->a;
     int64_t heads = (int64_t)c->n_heads * c->head_dim;
-    int64_t ff = c->intermediate_size;
+    int64_t ff = larger(c->intermediate_size, c->shared_expert_intermediate_size);
     int n = 0;
 
     list[n++] = (buffer){&a->x, c->hidden_size, false};

@@ -109,6 +109,23 @@ static void mixture(pass *p, const layer_weights *w, int32_t layer)
     p->be->add(p->be, a->ff, p->n, c->hidden_size, a->x);
 }
 
+/* x += sigmoid(score) * the expert that every row uses; its arrays are free after attention. */
+static void shared_expert(pass *p, const layer_weights *w, int32_t layer)
+{
+    const apr_config *c = p->config;
+    activations *a = p->a;
+    float *score = a->qkv, *out = a->attn;
+
+    product_input(&p->w, layer, APR_FFN_SHARED_GATE, a->h, c->hidden_size);
+    p->be->matmul(p->be, w->shared_router, NULL, a->h, p->n, false, score);
+    p->be->matmul(p->be, w->shared_gate_up, NULL, a->h, p->n, false, a->gate_up);
+    p->be->glu(p->be, p->e->arch->activation, a->gate_up, p->n, c->shared_expert_intermediate_size,
+               a->ff);
+    product_input(&p->w, layer, APR_FFN_SHARED_DOWN, a->ff, c->shared_expert_intermediate_size);
+    p->be->matmul(p->be, w->shared_down, NULL, a->ff, p->n, false, out);
+    p->be->add_gated(p->be, score, out, p->n, c->hidden_size, a->x);
+}
+
 static void feed_forward_block(pass *p, const layer_weights *w, int32_t layer)
 {
     activations *a = p->a;
@@ -118,6 +135,8 @@ static void feed_forward_block(pass *p, const layer_weights *w, int32_t layer)
     stage_begin(&p->w, REALIZAR_STAGE_FFN, layer, APR_FFN_DOWN);
     if (w->router != NULL) {
         mixture(p, w, layer);
+        if (w->shared_router != NULL)
+            shared_expert(p, w, layer);
     } else {
         dense_inner(p, w, layer);
         add_block(p, w->down, w->down_bias, a->ff, &w->ffn_post_norm, layer, APR_FFN_POST_NORM,

@@ -72,6 +72,8 @@ MODELS = {
                                              query_pre_attn_scalar=16), torch.float32, None, "5GB", None),
     "qwen3moe": (transformers.Qwen3MoeConfig(**SMALL, head_dim=16, num_experts=4, num_experts_per_tok=2,
                                              moe_intermediate_size=16, norm_topk_prob=True), torch.float32, None, "5GB", None),
+    "qwen2moe": (transformers.Qwen2MoeConfig(**SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16,
+                                             shared_expert_intermediate_size=32), torch.float16, None, "5GB", None),
 }
 
 

@@ -50,9 +50,13 @@ MODELS = {
                                     attn_logit_softcapping=20.0, final_logit_softcapping=15.0), "gemma2"),
     "gemma3": ("Gemma3TextConfig", dict(tie_word_embeddings=True, head_dim=64, num_hidden_layers=7, sliding_window=40, query_pre_attn_scalar=64), "gemma3"),
     "starcoder2": ("Starcoder2Config", dict(sliding_window=60), "starcoder2"),
+    "qwen2moe": ("Qwen2MoeConfig", dict(num_experts=5, num_experts_per_tok=2, moe_intermediate_size=32,
+                                        shared_expert_intermediate_size=96, norm_topk_prob=False), "qwen2moe"),
     "qwen3moe": ("Qwen3MoeConfig", dict(num_experts=6, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=32,
                                         norm_topk_prob=True), "qwen3moe"),
 }
+
+MIXTURES = ("qwen2moe", "qwen3moe")
 
 
 def make_config(name):
@@ -107,10 +111,12 @@ def write_metadata(w, config, arch, vocab):
     if getattr(config, "attn_logit_softcapping", None):
         w.add_attn_logit_softcapping(config.attn_logit_softcapping)
         w.add_final_logit_softcapping(config.final_logit_softcapping)
-    if arch == "qwen3moe":
+    if arch in MIXTURES:
         w.add_expert_count(config.num_experts)
         w.add_expert_used_count(config.num_experts_per_tok)
         w.add_expert_feed_forward_length(config.moe_intermediate_size)
+    if arch == "qwen2moe":
+        w.add_expert_shared_feed_forward_length(config.shared_expert_intermediate_size)
     kind = rope.get("rope_type", "default")
     if kind == "linear":
         w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
@@ -150,7 +156,7 @@ def write_gguf(path, folder, config, arch):
     names = gguf.get_tensor_name_map({v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[arch], config.num_hidden_layers)
     w = gguf.GGUFWriter(path, arch)
     write_metadata(w, config, arch, tensors["model.embed_tokens.weight"].shape[0])
-    if arch == "qwen3moe":
+    if arch in MIXTURES:
         stack_experts(tensors, config)
     for key, value in sorted(tensors.items()):
         base, suffix = key.rsplit(".", 1)
@@ -159,6 +165,8 @@ def write_gguf(path, folder, config, arch):
             value = permute(value, config.num_attention_heads if base.endswith("q_proj") else config.num_key_value_heads)
         if arch.startswith("gemma") and "norm" in base:
             value = value + 1
+        if base.endswith("shared_expert_gate"):
+            value = value[0]  # a vector in GGUF files
         w.add_tensor(f"{name}.{suffix}", value.astype(np.float32 if value.ndim == 1 else np.float16))
     w.write_header_to_file()
     w.write_kv_data_to_file()

@@ -143,8 +143,9 @@ static void same_row(const apr_model *a, const apr_model *b, apr_role role, int 
 /* Both models hold the same weights; rows of Q are compared through the pairing of each. */
 static void same_weights(const apr_model *a, const apr_model *b)
 {
-    static const apr_role ROLES[] = {APR_TOKEN_EMBEDDING, APR_OUTPUT_NORM, APR_ATTN_OUT,
-                                     APR_FFN_DOWN};
+    static const apr_role ROLES[] = {APR_TOKEN_EMBEDDING,   APR_OUTPUT_NORM,
+                                     APR_ATTN_OUT,          APR_FFN_DOWN,
+                                     APR_FFN_SHARED_ROUTER, APR_FFN_SHARED_DOWN};
     const apr_config *c = apr_model_config(a);
     const int d = c->head_dim;
 
@@ -182,7 +183,7 @@ static void same_models(const char *before, const char *after)
 
 static void test_folders(void **state)
 {
-    static const char *const NAMES[] = {"qwen2", "llama", "phi3", "gemma3", "qwen3moe"};
+    static const char *const NAMES[] = {"qwen2", "llama", "phi3", "gemma3", "qwen3moe", "qwen2moe"};
     char source[256], apr[256], gguf[256], back[256];
 
     (void)state;
@@ -225,7 +226,7 @@ static void remove_exported(const char *path)
  */
 static void test_export(void **state)
 {
-    static const char *const NAMES[] = {"qwen2", "llama", "phi3", "gemma3", "qwen3moe"};
+    static const char *const NAMES[] = {"qwen2", "llama", "phi3", "gemma3", "qwen3moe", "qwen2moe"};
     char source[256], apr[256], gguf[256], out[256];
     apr_convert_options options;
     trueno_error err = {0};

@@ -138,6 +138,7 @@ static void test_folders(void **state)
     check_against("phi3", 0);
     check_against("gemma3", 0);
     check_against("qwen3moe", 0);
+    check_against("qwen2moe", 0);
 }
 
 static void test_qwen2(void **state)
