@@ -234,6 +234,28 @@ static void test_sentencepiece(void **state)
     free(f);
 }
 
+/* A byte token whose number is no byte (an index below the table in another program) stands for its own letters. */
+static void test_odd_byte_tokens(void **state)
+{
+    static const char *const odd[] = {"<0x-1>", "<0x100>", "<0xG1>", "<0x>", "<0x+1>", "<0x 1>"};
+    fixture *f = sentencepiece();
+    realizar_tokenizer *t;
+    int32_t ids[sizeof odd / sizeof *odd];
+    char out[16];
+
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        ids[i] = add(f, odd[i], APR_TOKEN_BYTE, 0);
+    t = build(f);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        const size_t n = realizar_tokenizer_decode(t, ids + i, 1, false, out, sizeof out);
+        assert_int_equal(n, strlen(odd[i]));
+        assert_memory_equal(out, odd[i], n);
+    }
+    assert_string_equal(IDS(t, "\x01", 0), MARK "|<0x01>");
+    realizar_tokenizer_free(t);
+    free(f);
+}
+
 /* ---- special tokens ------------------------------------------------------------------------ */
 
 static void test_specials(void **state)
@@ -628,7 +650,7 @@ int main(void)
         cmocka_unit_test(test_expressions), cmocka_unit_test(test_capacity),
         cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_twins),       cmocka_unit_test(test_every_name),
-        cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_normalize),   cmocka_unit_test(test_odd_byte_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
