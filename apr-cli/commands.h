@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <realizar/engine.h>
 #include <realizar/generate.h>
+#include <realizar/prompt.h>
 
 /* A command, or a verb of one: "rosetta convert". */
 typedef struct command_row {
@@ -87,13 +88,8 @@ trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_o
                          apr_model **out, trueno_error *err);
 
 /* prompt.c: the conversation's text through the chat template, as token ids */
-typedef struct prompt_ids {
-    int32_t *ids;
-    size_t count;
-} prompt_ids;
-
 trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
-                          const text_buffer *user, prompt_ids *out, trueno_error *err);
+                          const text_buffer *user, realizar_ids *out, trueno_error *err);
 
 /* sampling.c: options over the model's defaults */
 trueno_status generation_options(const cli_arguments *a, const realizar_engine *engine,

@@ -34,26 +34,11 @@ trueno_status template_source(const cli_arguments *a, const apr_model *model, ch
     return *source != NULL ? TRUENO_OK : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
 }
 
-/* The token's text, NUL-terminated in an allocated string, or NULL. */
-static char *token_text(const apr_vocab *vocab, int32_t id)
-{
-    if (vocab == NULL || id < 0 || id >= vocab->n_tokens)
-        return NULL;
-    return strndup(vocab->tokens[id].data, vocab->tokens[id].length);
-}
-
-trueno_status render_prompt(const char *source, const char *name, const apr_vocab *vocab,
-                            const char *messages, const char *tools, bool generation_prompt,
-                            realizar_prompt *out, trueno_error *err)
+static realizar_chat_input chat_input(const char *messages, const char *tools,
+                                      bool generation_prompt)
 {
     realizar_chat_input input;
-    realizar_template *compiled;
-    char *tokens[4] = {0};
-    trueno_status status =
-        realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
 
-    if (status < 0)
-        return status;
     realizar_chat_input_init(&input, sizeof input);
     input.messages = messages;
     input.messages_bytes = strlen(messages);
@@ -61,53 +46,22 @@ trueno_status render_prompt(const char *source, const char *name, const apr_voca
     input.tools_bytes = tools != NULL ? strlen(tools) : 0;
     input.add_generation_prompt = generation_prompt;
     input.now = (int64_t)time(NULL);
-    if (vocab != NULL) {
-        input.bos_token = tokens[0] = token_text(vocab, vocab->bos);
-        input.eos_token = tokens[1] = token_text(vocab, vocab->eos);
-        input.unk_token = tokens[2] = token_text(vocab, vocab->unk);
-        input.pad_token = tokens[3] = token_text(vocab, vocab->pad);
-    }
-    status = realizar_template_render(compiled, &input, out, err);
-    for (int i = 0; i < 4; i++)
-        free(tokens[i]);
+    return input;
+}
+
+trueno_status render_prompt(const char *source, const char *name, const apr_vocab *vocab,
+                            const char *messages, const char *tools, bool generation_prompt,
+                            realizar_prompt *out, trueno_error *err)
+{
+    realizar_chat_input input = chat_input(messages, tools, generation_prompt);
+    realizar_template *compiled = NULL;
+    trueno_status status =
+        realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
+
+    if (status == TRUENO_OK)
+        status = realizar_render_chat(compiled, vocab, &input, out, err);
     realizar_template_free(compiled);
     return status;
-}
-
-/* The user's text never becomes a special token, the template's does. */
-static trueno_status encode_spans(const realizar_tokenizer *tokenizer,
-                                  const realizar_prompt *prompt, prompt_ids *out, trueno_error *err)
-{
-    size_t bound = realizar_tokenizer_encode_bound(tokenizer, prompt->bytes), n_user = 0;
-    realizar_text_span *user = calloc(prompt->n_spans + 1, sizeof *user);
-    trueno_status status;
-
-    out->ids = malloc(bound * sizeof *out->ids);
-    if (out->ids == NULL || user == NULL) {
-        free(user);
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tokens", bound);
-    }
-    for (size_t i = 0; i < prompt->n_spans; i++)
-        if (prompt->spans[i].from_user)
-            user[n_user++] = (realizar_text_span){prompt->spans[i].begin, prompt->spans[i].end};
-    status =
-        realizar_tokenizer_encode_spans(tokenizer, prompt->text, prompt->bytes, user, n_user,
-                                        REALIZAR_ENCODE_SPECIAL, out->ids, bound, &out->count, err);
-    free(user);
-    return status;
-}
-
-static trueno_status encode_raw(const realizar_tokenizer *tokenizer, const text_buffer *text,
-                                prompt_ids *out, trueno_error *err)
-{
-    size_t bound = realizar_tokenizer_encode_bound(tokenizer, text->bytes);
-
-    out->ids = malloc(bound * sizeof *out->ids);
-    if (out->ids == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tokens", bound);
-    return realizar_tokenizer_encode(tokenizer, text->data, text->bytes,
-                                     REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS, out->ids, bound,
-                                     &out->count, err);
 }
 
 static char *conversation(const cli_arguments *a, const text_buffer *user)
@@ -128,26 +82,26 @@ static char *conversation(const cli_arguments *a, const text_buffer *user)
 
 static trueno_status encode_chat(const cli_arguments *a, const realizar_engine *engine,
                                  const char *source, const char *name, const text_buffer *user,
-                                 prompt_ids *out, trueno_error *err)
+                                 realizar_ids *out, trueno_error *err)
 {
-    const realizar_tokenizer *tokenizer = realizar_engine_tokenizer(engine);
-    realizar_prompt prompt = {0};
     char *messages = conversation(a, user);
+    realizar_chat_input input;
+    realizar_template *compiled = NULL;
     trueno_status status;
 
     if (messages == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for the conversation");
-    status = render_prompt(source, name, realizar_tokenizer_vocab(tokenizer), messages, NULL, true,
-                           &prompt, err);
-    free(messages);
+    input = chat_input(messages, NULL, true);
+    status = realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
     if (status == TRUENO_OK)
-        status = encode_spans(tokenizer, &prompt, out, err);
-    realizar_prompt_free(&prompt);
+        status = realizar_encode_chat(engine, compiled, &input, out, err);
+    realizar_template_free(compiled);
+    free(messages);
     return status;
 }
 
 trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
-                          const text_buffer *user, prompt_ids *out, trueno_error *err)
+                          const text_buffer *user, realizar_ids *out, trueno_error *err)
 {
     char *source = NULL;
     const char *name;
@@ -166,7 +120,8 @@ trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
     if (status == TRUENO_OK && source != NULL)
         status = encode_chat(a, engine, source, name, user, out, err);
     else if (status == TRUENO_OK)
-        status = encode_raw(realizar_engine_tokenizer(engine), user, out, err);
+        status = realizar_encode_text(engine, user->data, user->bytes,
+                                      REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS, out, err);
     if (status == TRUENO_OK && out->count == 0)
         status = trueno_fail(err, TRUENO_USAGE, "the prompt is empty");
     free(source);

@@ -16,7 +16,7 @@ typedef struct run_state {
     realizar_generation_options options;
     realizar_logit_bias *bias;
     text_buffer prompt, answer;
-    prompt_ids ids;
+    realizar_ids ids;
     double load_ms;
 } run_state;
 
@@ -29,7 +29,7 @@ static void free_state(run_state *r)
     free(r->bias);
     free(r->prompt.data);
     free(r->answer.data);
-    free(r->ids.ids);
+    realizar_ids_free(&r->ids);
 }
 
 static trueno_status check_contradictions(const cli_arguments *a, trueno_error *err)

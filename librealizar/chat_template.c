@@ -2,6 +2,7 @@
 /* Chat templates: the public face of the template engine. */
 #include <realizar/chat.h>
 
+#include "internal.h"
 #include "jinja/run.h"
 #include "jinja/unicode.h"
 
@@ -97,6 +98,11 @@ trueno_status realizar_template_new(realizar_template **out, const char *source,
     }
     *out = t;
     return TRUENO_OK;
+}
+
+const trueno_allocator *template_allocator(const realizar_template *t)
+{
+    return t->allocator;
 }
 
 void realizar_template_free(realizar_template *t)

@@ -6,6 +6,7 @@
 #include "archs.h"
 
 #include <pthread.h>
+#include <realizar/chat.h>
 #include <realizar/session.h>
 #include <stdatomic.h>
 #include <trueno/sys/arena.h>
@@ -115,5 +116,8 @@ void activations_free(realizar_engine *e);
 trueno_status step_prepare(realizar_engine *e, trueno_error *err);
 trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
                            trueno_error *err);
+
+/* chat_template.c: what the template's memory comes from; NULL: the default allocator. */
+const trueno_allocator *template_allocator(const realizar_template *t);
 
 #endif
