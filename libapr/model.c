@@ -364,7 +364,9 @@ trueno_tensor apr_tensor_matrix(const apr_model *m, const apr_tensor *t)
     int64_t cols = t->n_dims > 0 ? t->dims[t->n_dims - 1] : 1;
     int64_t rows = cols > 0 ? (int64_t)(apr_tensor_elements(t) / (uint64_t)cols) : 0;
     trueno_tensor view = trueno_tensor_make(t->type, rows, cols, t->data);
+    const trueno_map *map = &m->sources[t->file].map;
 
-    view.mapped = m->sources[t->file].map.mapped;
+    view.mapped = map->mapped && (const uint8_t *)t->data >= map->data &&
+                  (const uint8_t *)t->data < map->data + map->bytes;
     return view;
 }

@@ -22,6 +22,9 @@ typedef enum apr_checksum {
     APR_CHECKSUM_WRONG
 } apr_checksum;
 
+/* A format's own name of each role. */
+typedef enum apr_role_names { APR_NAMES_GGUF, APR_NAMES_HF } apr_role_names;
+
 struct apr_model {
     apr_model_options options;
     trueno_arena arena; /* everything below that is not the files' own bytes */
@@ -46,7 +49,8 @@ struct apr_model {
     size_t n_meta;
     uint32_t *by_key;
     int32_t *experts; /* 1 + tensor index by [layer][gate, up, down][expert], NULL: none apart */
-    int32_t *roles;   /* 1 + tensor index by [layer][role], layer 0 also holding the global ones */
+    apr_role_names names;
+    int32_t *roles; /* 1 + tensor index by [layer][role], layer 0 also holding the global ones */
 };
 
 /* Arena memory, TRUENO_NO_MEMORY naming the file and the thing when there is none. */
@@ -73,9 +77,6 @@ trueno_status apr_model_index_meta(apr_model *m, trueno_error *err);
 
 /* Refuse tensors whose bytes overlap within a file, or that leave [begin of data, end of file). */
 trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err);
-
-/* A format's own name of each role, for apr_model_assign_roles(). */
-typedef enum apr_role_names { APR_NAMES_GGUF, APR_NAMES_HF } apr_role_names;
 
 /* Fill role and layer of every tensor, and the table behind apr_model_role(). */
 trueno_status apr_model_assign_roles(apr_model *m, apr_role_names names, trueno_error *err);

@@ -293,6 +293,7 @@ trueno_status apr_model_assign_roles(apr_model *m, apr_role_names names, trueno_
                                     sizeof *m->experts, "table of experts", err);
     if (status < 0)
         return status;
+    m->names = names;
     for (size_t i = 0; i < m->n_tensors; i++)
         assign(m, i, names);
     return TRUENO_OK;
@@ -424,4 +425,9 @@ void apr_role_tensor_name(const apr_model *m, int32_t role, int32_t layer, int32
                            expert, star + 1);
         return;
     }
+}
+
+void apr_model_role_name(const apr_model *m, apr_role role, int32_t layer, char *out, size_t bytes)
+{
+    apr_role_tensor_name(m, (int32_t)role, layer, -1, m->names, out, bytes);
 }

@@ -22,7 +22,7 @@ static trueno_status missing(const binder *b, apr_role role)
 {
     char name[128];
 
-    apr_role_name(role, b->layer, name, sizeof name);
+    apr_model_role_name(b->e->model, role, b->layer, name, sizeof name);
     return trueno_fail(b->err, TRUENO_UNSUPPORTED,
                        "tensor %s is missing (architecture %s, %d layers)", name, b->e->arch->name,
                        b->e->config->n_layers);
@@ -33,6 +33,14 @@ static const apr_tensor *find(const binder *b, apr_role role)
     return apr_model_role(b->e->model, role, b->layer);
 }
 
+static trueno_status check_type(const binder *b, const apr_tensor *t)
+{
+    return trueno_type_get(t->type) != NULL
+               ? TRUENO_OK
+               : trueno_fail(b->err, TRUENO_UNSUPPORTED, "%s: weight type %s has no kernel",
+                             t->name, apr_tensor_type_name(t));
+}
+
 /* Add the role's matrix as the next part. */
 static trueno_status take(binder *b, apr_role role)
 {
@@ -40,9 +48,8 @@ static trueno_status take(binder *b, apr_role role)
 
     if (t == NULL)
         return missing(b, role);
-    if (trueno_type_get(t->type) == NULL)
-        return trueno_fail(b->err, TRUENO_UNSUPPORTED, "%s: weight type %s has no kernel", t->name,
-                           apr_tensor_type_name(t));
+    if (check_type(b, t) < 0)
+        return TRUENO_UNSUPPORTED;
     b->part[b->n_parts] = apr_tensor_matrix(b->e->model, t);
     b->bytes += t->bytes;
     b->n_parts++;
@@ -88,10 +95,12 @@ static trueno_status bind_vectors(binder *b, const apr_role *roles, int n_roles,
     }
     if (present == 0)
         return TRUENO_OK;
-    if (present != n_roles)
-        for (int i = 0; i < n_roles; i++)
-            if (find(b, roles[i]) == NULL)
-                return missing(b, roles[i]);
+    for (int i = 0; i < n_roles; i++) {
+        if (find(b, roles[i]) == NULL)
+            return missing(b, roles[i]);
+        if (check_type(b, find(b, roles[i])) < 0)
+            return TRUENO_UNSUPPORTED;
+    }
     host = trueno_allocate(e->allocator, total * sizeof *host, 64);
     if (host == NULL)
         return trueno_fail(b->err, TRUENO_NO_MEMORY, "no memory for a vector of %zu", total);

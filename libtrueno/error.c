@@ -71,6 +71,8 @@ trueno_status trueno_prefix(trueno_error *err, const char *text)
     if (err == NULL)
         return TRUENO_INTERNAL;
     prefix = strnlen(text, room - 2);
+    if (strncmp(err->message, text, prefix) == 0 && err->message[prefix] == ':')
+        return err->status;
     old = strnlen(err->message, room - prefix - 2);
     memmove(err->message + prefix + 2, err->message, old);
     memcpy(err->message, text, prefix);

@@ -286,7 +286,10 @@ static trueno_status finish(apr_model *m, const char *folder, trueno_error *err)
     trueno_status status = read_all_companions(m, folder, err);
 
     m->format = "SafeTensors";
-    return status < 0 ? status : apr_model_assign_roles(m, APR_NAMES_HF, err);
+    if (status < 0 || (status = apr_model_assign_roles(m, APR_NAMES_HF, err)) < 0 ||
+        m->options.vocab_only)
+        return status;
+    return apr_safetensors_narrow(m, err);
 }
 
 /* In a Hugging Face cache, "models--ORG--NAME" holds the folder in snapshots/REVISION. */

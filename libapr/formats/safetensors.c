@@ -266,3 +266,33 @@ trueno_status apr_safetensors_tensors(apr_model *m, size_t index, const json_t *
         return status;
     return check_cover(m, index, m->tensors + first, m->n_tensors - first, data, err);
 }
+
+static trueno_status narrow(apr_model *m, apr_tensor *t, trueno_error *err)
+{
+    const uint64_t n = apr_tensor_elements(t);
+    float *narrow = NULL;
+    double wide;
+    trueno_status status =
+        apr_model_allocate(m, &narrow, (size_t)n, sizeof *narrow, "weights of F64", err);
+
+    if (status < 0)
+        return status;
+    for (uint64_t i = 0; i < n; i++) {
+        memcpy(&wide, (const char *)t->data + i * sizeof wide, sizeof wide); /* may be unaligned */
+        narrow[i] = (float)wide;
+    }
+    t->data = narrow;
+    t->type = TRUENO_F32;
+    t->bytes = n * sizeof *narrow;
+    return TRUENO_OK;
+}
+
+trueno_status apr_safetensors_narrow(apr_model *m, trueno_error *err)
+{
+    trueno_status status = TRUENO_OK;
+
+    for (size_t i = 0; i < m->n_tensors && status == TRUENO_OK; i++)
+        if ((int32_t)m->tensors[i].type == APR_TYPE_F64 && m->tensors[i].role >= 0)
+            status = narrow(m, &m->tensors[i], err);
+    return status;
+}

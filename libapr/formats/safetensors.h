@@ -23,4 +23,10 @@ size_t apr_safetensors_count(const json_t *header);
 trueno_status apr_safetensors_tensors(apr_model *m, size_t index, const json_t *header, size_t data,
                                       trueno_error *err);
 
+/*
+ * Round the model's weights of double precision, for which nothing has kernels, to F32 in memory of
+ * the model's own. Tensors that play no part stay what they are.
+ */
+trueno_status apr_safetensors_narrow(apr_model *m, trueno_error *err);
+
 #endif

@@ -48,7 +48,10 @@ typedef struct trueno_error {
 TRUENO_API trueno_status trueno_fail(trueno_error *err, trueno_status status, const char *format, ...)
     TRUENO_PRINTF(3, 4);
 
-/** Put "text: " before the message in *err and return its status; for callers that know the file. */
+/**
+ * Put "text: " before the message in *err, unless it begins so, and return its status; for callers
+ * that know the file.
+ */
 TRUENO_API trueno_status trueno_prefix(trueno_error *err, const char *text);
 
 /** Stable machine-readable name of a status, such as "invalid_format"; never NULL. */
