@@ -2,6 +2,7 @@
 /* The table of commands, and the way from argv to one of them. */
 #include "commands.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -226,6 +227,7 @@ int cli_main(int argc, char **argv)
         if (strcmp(argv[i], "--json") == 0)
             a.o.json = true;
     bool json = a.o.json;
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error like a full disk */
 
     status = dispatch(&a, argc, argv, &err);
     spinner_stop();

@@ -53,7 +53,13 @@ trueno_status help_command(cli_arguments *a, trueno_error *err);
 /* The whole program: parse, run, report; returns the exit code. */
 int cli_main(int argc, char **argv);
 
+trueno_status rosetta_inspect_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_convert_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_chain_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_verify_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_inference_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_diff_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err);
 
 /* help.c */
 void print_help(void);
@@ -65,6 +71,17 @@ trueno_status print_json(json_t *document, trueno_error *err); /* steals the ref
 json_t *json_text(const char *bytes, size_t length);           /* invalid UTF-8 becomes U+FFFD */
 json_t *json_number(double x); /* shortest text that reads back as float */
 void report_error(const cli_arguments *a, const trueno_error *error);
+
+/*
+ * Print the report of a check that came out as `status` (steals the reference). On failure the
+ * document carries the error as well, so that there is one document.
+ */
+trueno_status finish_report(cli_arguments *a, json_t *document, trueno_status status,
+                            trueno_error *err);
+
+/* Write a document as a file, whole or not at all; TRUENO_USAGE when it exists without --force. */
+trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
+                              trueno_error *err);
 trueno_status flush_output(trueno_error *err);
 void print_note(const cli_arguments *a, const char *format, ...) TRUENO_PRINTF(2, 3);
 
@@ -96,6 +113,11 @@ trueno_status generation_options(const cli_arguments *a, const realizar_engine *
                                  realizar_generation_options *o, realizar_logit_bias **bias,
                                  trueno_error *err);
 
+/* inspect.c: documents that libapr made, and how they are shown */
+trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
+void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */
+void print_tensors(const json_t *document);
+
 /* terminal.c */
 bool terminal_wants_color(const cli_arguments *a, int fd);
 void spinner_start(const cli_arguments *a, const char *what);
@@ -104,6 +126,7 @@ double now_milliseconds(void);
 
 /* interrupt.c: Ctrl-C cancels the session; a second one ends the process */
 void interrupt_watch(realizar_session *session);
+void interrupt_ask(void); /* the first is told by interrupted() alone */
 bool interrupted(void);
 
 #endif

@@ -63,19 +63,20 @@ static trueno_status choose_output(conversion *c, trueno_error *err)
     return c->output != NULL ? TRUENO_OK : trueno_fail(err, TRUENO_NO_MEMORY, "no memory");
 }
 
-static void show_progress(void *user, uint64_t done, uint64_t total)
+static bool show_progress(void *user, uint64_t done, uint64_t total)
 {
     conversion *c = user;
     double now = now_milliseconds();
 
     if (c->a->o.quiet || c->a->o.json || !isatty(STDERR_FILENO) ||
         (now - c->last_shown < 100 && done < total))
-        return;
+        return !interrupted();
     c->last_shown = now;
     (void)fprintf(stderr, "\r%s: %3.0f %%", c->output,
                   total > 0 ? 100.0 * (double)done / (double)total : 100.0);
     if (done >= total)
         (void)fprintf(stderr, "\r\033[K");
+    return !interrupted();
 }
 
 /* Bytes of a file, or of the files of a folder. */
@@ -123,6 +124,7 @@ static trueno_status convert(conversion *c, trueno_error *err)
     o.format = c->format;
     o.force = c->a->o.force;
     o.threads = (int32_t)c->a->o.threads;
+    interrupt_ask();
     o.progress = show_progress;
     o.progress_user = c;
     if (status == TRUENO_OK && c->a->o.quantize != NULL &&

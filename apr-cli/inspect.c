@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { VALUE_BYTES = 100 };
+
 /* A document that libapr made, parsed so that it can be shown as a table. */
-static trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err)
+trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err)
 {
     json_error_t problem;
 
@@ -19,23 +21,24 @@ static trueno_status parse_document(const char *text, size_t bytes, json_t **out
     return TRUENO_OK;
 }
 
-static void print_value(const json_t *value)
+static void print_value(const json_t *value, size_t most)
 {
     if (json_is_string(value)) {
         const char *text = json_string_value(value);
         size_t line = strcspn(text, "\n");
 
-        (void)printf("%.*s%s\n", (int)(line < 100 ? line : 100), text,
-                     line < 100 && text[line] == '\0' ? "" : " ...");
+        (void)printf("%.*s%s\n", (int)(line < most ? line : most), text,
+                     line < most && text[line] == '\0' ? "" : " ...");
     } else {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
 
-        (void)printf("%s\n", text != NULL ? text : "?");
+        (void)printf("%.*s%s\n", (int)most, text != NULL ? text : "?",
+                     text != NULL && strlen(text) > most ? " ..." : "");
         free(text);
     }
 }
 
-static void print_members(const json_t *object, const char *indent)
+void print_members(const json_t *object, const char *indent, size_t most)
 {
     const char *key;
     json_t *value;
@@ -46,11 +49,11 @@ static void print_members(const json_t *object, const char *indent)
             continue;
         if (strcmp(key, "metadata") == 0) {
             (void)printf("metadata\n");
-            print_members(value, "  ");
+            print_members(value, "  ", most);
             continue;
         }
         (void)printf("%s%-*s ", indent, (int)(32 - strlen(indent)), key);
-        print_value(value);
+        print_value(value, most);
     }
 }
 
@@ -65,7 +68,7 @@ static void print_shape(const json_t *shape)
     (void)printf(" %-18s", text);
 }
 
-static void print_tensors(const json_t *document)
+void print_tensors(const json_t *document)
 {
     const json_t *list = json_object_get(document, "tensors");
 
@@ -99,7 +102,7 @@ static trueno_status show(const cli_arguments *a, const char *text, size_t bytes
     if (tensors)
         print_tensors(document);
     else
-        print_members(document, "");
+        print_members(document, "", VALUE_BYTES);
     json_decref(document);
     return TRUENO_OK;
 }

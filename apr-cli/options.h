@@ -43,6 +43,11 @@ typedef struct cli_options {
     /* convert */
     const char *output, *format, *quantize;
     bool force;
+    /* rosetta */
+    bool hexdump, mismatches_only;
+    int64_t show_values;
+    double tolerance;
+    const char *work_dir, *intermediate;
 } cli_options;
 
 typedef enum option_kind {
@@ -68,7 +73,13 @@ enum {
     GROUP_CONFIG = 1 << 10,
     GROUP_TEMPLATE = 1 << 11,
     GROUP_FILE = 1 << 12,
-    GROUP_CONVERT = 1 << 13
+    GROUP_CONVERT = 1 << 13,
+    GROUP_HEXDUMP = 1 << 20,
+    GROUP_DIFFERENCES = 1 << 21,
+    GROUP_CHAIN = 1 << 22,
+    GROUP_ROUND_TRIP = 1 << 23,
+    GROUP_INFERENCES = 1 << 24,
+    GROUP_FINGERPRINT = 1 << 25
 };
 
 typedef struct option_row {
@@ -101,6 +112,7 @@ typedef struct cli_arguments {
     const char *command;       /* the row's name, NULL: none was given */
     const char **positional;   /* argv strings, [n_positional] */
     int n_positional;
+    bool reported; /* a JSON document that tells the error was printed already */
 } cli_arguments;
 
 /* Set one option from text; `where` names the source in errors ("--ctx", "APR_CTX", "apr.yaml:3").

@@ -75,13 +75,53 @@ json_t *json_number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+static json_t *error_json(const trueno_error *error)
+{
+    return json_pack("{s:i, s:s, s:o}", "code", trueno_status_exit_code(error->status), "name",
+                     trueno_status_name(error->status), "message",
+                     json_text(error->message, strlen(error->message)));
+}
+
+trueno_status finish_report(cli_arguments *a, json_t *document, trueno_status status,
+                            trueno_error *err)
+{
+    trueno_status printed;
+
+    if (status < 0)
+        (void)json_object_set_new(document, "error", error_json(err));
+    a->reported = true;
+    printed = print_json(document, status < 0 ? NULL : err);
+    return status < 0 ? status : printed;
+}
+
+trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
+                              trueno_error *err)
+{
+    const size_t bytes = strlen(path) + 6;
+    char *temporary = malloc(bytes);
+    bool written;
+
+    if (!a->o.force && access(path, F_OK) == 0) {
+        free(temporary);
+        return trueno_fail(err, TRUENO_USAGE, "%s: exists already", path);
+    }
+    if (temporary == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a path");
+    (void)snprintf(temporary, bytes, "%s.part", path);
+    written = json_dump_file(document, temporary, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
+              rename(temporary, path) == 0;
+    if (!written) {
+        (void)trueno_fail(err, TRUENO_IO, "%s: %s", path, strerror(errno));
+        (void)remove(temporary);
+    }
+    free(temporary);
+    return written ? TRUENO_OK : TRUENO_IO;
+}
+
 void report_error(const cli_arguments *a, const trueno_error *error)
 {
-    if (a->o.json) {
-        json_t *document = json_pack("{s:i, s:{s:i, s:s, s:o}}", "schema", 1, "error", "code",
-                                     trueno_status_exit_code(error->status), "name",
-                                     trueno_status_name(error->status), "message",
-                                     json_text(error->message, strlen(error->message)));
+    if (a->o.json && !a->reported) {
+        json_t *document = json_pack("{s:i, s:o}", "schema", 1, "error", error_json(error));
 
         if (document != NULL)
             (void)print_json(document, NULL);

@@ -5,8 +5,8 @@
 #include "config_json.h"
 #include "json_write.h"
 #include "model_private.h"
+#include "names.h"
 #include "storage_types.h"
-#include <fnmatch.h>
 #include <string.h>
 
 enum { SHORT_ARRAY = 16 };
@@ -104,15 +104,6 @@ trueno_status apr_inspect_json(const apr_model *m, bool whole_arrays, char **out
     return apr_json_finish(&j, m->path, out, bytes, err);
 }
 
-static bool wanted(const apr_tensor *t, const char *filter)
-{
-    if (filter == NULL)
-        return true;
-    if (strpbrk(filter, "*?[") != NULL)
-        return fnmatch(filter, t->name, 0) == 0;
-    return strstr(t->name, filter) != NULL;
-}
-
 static trueno_status write_stats(apr_json *j, const apr_model *m, const apr_tensor *t,
                                  trueno_error *err)
 {
@@ -192,7 +183,7 @@ trueno_status apr_tensors_json(const apr_model *m, const apr_tensors_options *op
     apr_json_key(&j, "tensors");
     apr_json_open(&j, '[');
     for (size_t i = 0; i < m->n_tensors && status == TRUENO_OK; i++) {
-        if (!wanted(&m->tensors[i], o.filter) || (o.limit != 0 && listed == o.limit))
+        if (!apr_name_matches(m->tensors[i].name, o.filter) || (o.limit != 0 && listed == o.limit))
             continue;
         listed++;
         status = write_tensor(&j, m, &m->tensors[i], o.stats, err);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Heap sort of an index: hostile files cannot make it slow, deep or hungry. */
+/* Names: sorted indexes (heap sort: hostile files cannot make it slow, deep or hungry), filters. */
 #include "names.h"
+
+#include <fnmatch.h>
+#include <string.h>
 
 static void swap(uint32_t *a, uint32_t *b)
 {
@@ -41,4 +44,13 @@ void apr_make_index(uint32_t *index, size_t n, const void *things, apr_order ord
     for (size_t i = 0; i < n; i++)
         index[i] = (uint32_t)i;
     apr_sort_index(index, n, things, order);
+}
+
+bool apr_name_matches(const char *name, const char *filter)
+{
+    if (filter == NULL)
+        return true;
+    if (strpbrk(filter, "*?[") != NULL)
+        return fnmatch(filter, name, 0) == 0;
+    return strstr(name, filter) != NULL;
 }

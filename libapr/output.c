@@ -59,10 +59,46 @@ trueno_status apr_output_pad_to(apr_output *out, uint64_t offset, trueno_error *
     return apr_output_write(out, ZEROS, (size_t)(offset - out->offset), err);
 }
 
+/* Length and checksum of what is on the disk now. */
+static trueno_status read_back(const apr_output *out, uint64_t *bytes, uint32_t *crc,
+                               trueno_error *err)
+{
+    uint8_t piece[65536];
+    int fd = open(out->temporary, O_RDONLY | O_CLOEXEC);
+    trueno_status status;
+    ssize_t n;
+
+    *bytes = 0;
+    *crc = 0;
+    if (fd < 0)
+        return io_error(out->temporary, err);
+    while ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0)
+            continue;
+        *crc = (uint32_t)crc32_z(*crc, piece, (size_t)n);
+        *bytes += (uint64_t)n;
+    }
+    status = n < 0 ? io_error(out->temporary, err) : TRUENO_OK;
+    (void)close(fd);
+    return status;
+}
+
 trueno_status apr_output_finish(apr_output *out, trueno_error *err)
 {
+    uint64_t bytes;
+    uint32_t crc;
+    trueno_status status;
+
     if (fsync(out->fd) != 0)
         return io_error(out->temporary, err);
+    if ((status = read_back(out, &bytes, &crc, err)) < 0)
+        return status;
+    if (bytes != out->offset || crc != out->crc)
+        return trueno_fail(err, TRUENO_CONTENT,
+                           "%s: %llu bytes of checksum %08x were written, read back are %llu of "
+                           "%08x (ROSETTA-CRC-001)",
+                           out->path, (unsigned long long)out->offset, out->crc,
+                           (unsigned long long)bytes, crc);
     return TRUENO_OK;
 }
 

@@ -27,7 +27,10 @@ trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, 
 /* Append zeros up to byte `offset` of the file, at most 4096 of them. */
 trueno_status apr_output_pad_to(apr_output *out, uint64_t offset, trueno_error *err);
 
-/* Bring all to the disk; the file still has its temporary name, and can be opened by it. */
+/*
+ * Bring all to the disk and read it back: TRUENO_CONTENT with ROSETTA-CRC-001 when it is not what
+ * was written. The file still has its temporary name, and can be opened by it.
+ */
 trueno_status apr_output_finish(apr_output *out, trueno_error *err);
 
 /* Give the finished file its name. */

@@ -61,11 +61,69 @@ trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, b
     return TRUENO_OK;
 }
 
+/* The files of a model beside one another; the weights are the last. */
+static const char *const FILES[] = {"config.json", "generation_config.json", "tokenizer.json",
+                                    "tokenizer_config.json", "model.safetensors"};
+
+enum { N_FILES = sizeof FILES / sizeof FILES[0] };
+
+/* The path that file `i` gets: beside the weights', or the weights' own. */
+static void beside_path(const apr_output_folder *out, int i, char path[sizeof out->path + 64])
+{
+    const char *slash = strrchr(out->path, '/');
+    const int folder = slash != NULL ? (int)(slash - out->path) + 1 : 0;
+
+    if (i == N_FILES - 1)
+        (void)snprintf(path, sizeof out->path + 64, "%s", out->path);
+    else
+        (void)snprintf(path, sizeof out->path + 64, "%.*s%s", folder, out->path, FILES[i]);
+}
+
+trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
+                                            trueno_error *err)
+{
+    char target[sizeof out->path + 64];
+    struct stat info;
+
+    *out = (apr_output_folder){.beside = true};
+    if (strlen(path) >= sizeof out->path)
+        return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", path);
+    memcpy(out->path, path, strlen(path));
+    for (int i = 0; i < N_FILES; i++) {
+        beside_path(out, i, target);
+        if (stat(target, &info) == 0 && (!force || !S_ISREG(info.st_mode)))
+            return trueno_fail(err, TRUENO_USAGE, "%s: %s", target,
+                               S_ISREG(info.st_mode) ? "exists already" : "is no regular file");
+    }
+    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", path, (long)getpid());
+    if (mkdir(out->temporary, 0755) != 0)
+        return io_error(out->temporary, err);
+    out->open = true;
+    return TRUENO_OK;
+}
+
+static trueno_status commit_beside(apr_output_folder *out, trueno_error *err)
+{
+    char from[sizeof out->temporary + 64], to[sizeof out->path + 64];
+
+    for (int i = 0; i < N_FILES; i++) {
+        (void)snprintf(from, sizeof from, "%s/%s", out->temporary, FILES[i]);
+        beside_path(out, i, to);
+        if (rename(from, to) != 0 && (errno != ENOENT || i == N_FILES - 1))
+            return io_error(to, err);
+    }
+    (void)rmdir(out->temporary);
+    out->open = false;
+    return TRUENO_OK;
+}
+
 trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err)
 {
     char old[sizeof out->temporary + 8];
     bool replaced;
 
+    if (out->beside)
+        return commit_beside(out, err);
     (void)snprintf(old, sizeof old, "%s.old", out->temporary);
     replaced = rename(out->path, old) == 0;
     if (rename(out->temporary, out->path) != 0) {

@@ -9,6 +9,7 @@
 typedef struct apr_output_folder {
     char path[4000], temporary[4064];
     bool open;
+    bool beside; /* the files go beside `path`, which is that of the weights */
 } apr_output_folder;
 
 /*
@@ -18,7 +19,16 @@ typedef struct apr_output_folder {
 trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, bool force,
                                      trueno_error *err);
 
-/* Give the folder its name; what had the name before is removed after that. */
+/*
+ * As above for files beside one another instead of a folder: `path` is what model.safetensors
+ * becomes, its companions go beside it under their own names. TRUENO_USAGE when one of these files
+ * exists and not `force`.
+ */
+trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
+                                            trueno_error *err);
+
+/* Give the folder its name, or the files theirs, the weights last; what had the name before is
+ * removed after that. */
 trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err);
 
 /* Remove what was written, unless it was committed. */

@@ -148,7 +148,8 @@ static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_t
     const apr_tensor **part;
     trueno_status status;
 
-    *p = (apr_planned){.role = t->role, .layer = t->layer, .n_parts = 1};
+    *p = (apr_planned){
+        .role = t->role, .layer = t->layer, .expert = stacks ? -1 : t->expert, .n_parts = 1};
     set_dims(plan, t, p);
     p->type = target_type(plan, t, p->n_dims, options);
     if ((status = set_name(plan, m, t, stacks ? -1 : t->expert, p, err)) < 0)
@@ -251,7 +252,8 @@ trueno_status apr_plan_add_values(apr_plan *plan, const char *name, const float 
                                              .bytes = (uint64_t)n * sizeof *copy,
                                              .values = copy,
                                              .role = -1,
-                                             .layer = -1};
+                                             .layer = -1,
+                                             .expert = -1};
     return TRUENO_OK;
 }
 

@@ -17,11 +17,11 @@ typedef struct apr_planned {
     uint64_t offset;                /* relative to the output's data, by apr_plan_place() */
     const apr_tensor *const *parts; /* put one behind the other: experts of a stack */
     int32_t n_parts;
-    const float *values; /* instead of parts: F32 values of the plan's own */
-    int32_t role, layer;
-    float add;     /* to every weight */
-    int32_t heads; /* rows are reordered within each of so many heads; 0: not */
-    bool to_norm;  /* from split halves to adjacent pairs, else the other way */
+    const float *values;         /* instead of parts: F32 values of the plan's own */
+    int32_t role, layer, expert; /* expert: of one that is a tensor of its own, else -1 */
+    float add;                   /* to every weight */
+    int32_t heads;               /* rows are reordered within each of so many heads; 0: not */
+    bool to_norm;                /* from split halves to adjacent pairs, else the other way */
 } apr_planned;
 
 /* What the target format asks of tensors. */

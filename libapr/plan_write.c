@@ -1,213 +1,193 @@
 /* SPDX-License-Identifier: MIT */
-/* Making the tensors of an output: rows in their new order and type, piece by piece, checked. */
-#include "plan.h"
+/* Writing the tensors of an output: every piece is looked at, quantised and measured before it is
+ * written. */
+#include "plan_rows.h"
 
 #include "storage_types.h"
 #include <math.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 #include <trueno/sys/threads.h>
 
-enum { PIECE_BYTES = 4 << 20 };
-
-/* Buffers of one tensor's pieces. */
-typedef struct maker {
+/* One tensor being written. */
+typedef struct writing {
     const apr_model *m;
     const apr_planned *p;
     apr_output *out;
     const apr_convert_options *options;
-    int64_t rows, cols; /* of one part, as matrix */
-    int64_t piece;      /* rows of a piece */
-    void *gathered;     /* rows in their new order, in the source's type */
-    float *floats;      /* rows as floats */
-    void *blocks;       /* rows in the target's type */
-    size_t gathered_bytes, floats_bytes, blocks_bytes;
-} maker;
+    void *blocks; /* of a piece, in the target's type */
+    size_t blocks_bytes;
+    float *rows; /* one for each thread: blocks made floats again */
+    size_t rows_bytes;
+    /* over all pieces so far */
+    float min, max;
+    uint64_t zeros, count;
+    double squares, errors; /* sums of the values' and of the differences' squares */
+} writing;
 
-/* The row of the source that becomes row `row`: pairs (2i, 2i+1) and halves (i, i + d/2) change. */
-static int64_t source_row(const maker *k, int64_t row)
+/* Blocks of a piece compared with the values they stand for. */
+typedef struct loss {
+    writing *w;
+    const apr_piece *piece;
+    trueno_tensor blocks;
+    pthread_mutex_t lock;
+} loss;
+
+/* Sums of squares over a row, in eight lanes. */
+static void add_row(const float *x, const float *y, int64_t n, double *squares, double *errors)
 {
-    const int64_t d = k->rows / k->p->heads, head = row / d, at = row % d;
+    enum { LANES = 8 };
+    float a[LANES] = {0}, b[LANES] = {0};
+    int64_t c = 0;
 
-    if (k->p->to_norm)
-        return head * d + at % 2 * (d / 2) + at / 2;
-    return head * d + at % (d / 2) * 2 + at / (d / 2);
-}
-
-static trueno_status not_finite(const maker *k, const float *x, int64_t first, int64_t at,
-                                trueno_error *err)
-{
-    return trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: row %lld, column %lld is %s (%s)",
-                       k->m->path, k->p->name, (long long)(first + at / k->cols),
-                       (long long)(at % k->cols), isnan(x[at]) ? "NaN" : "infinite",
-                       isnan(x[at]) ? "ROSETTA-NAN-001" : "ROSETTA-INF-001");
-}
-
-/* Rows [first, first + n) of a part in their new order: in place, or gathered. */
-static trueno_tensor piece_rows(const maker *k, const trueno_tensor *part, int64_t first, int64_t n)
-{
-    trueno_tensor rows;
-
-    if (k->p->heads == 0)
-        return trueno_tensor_rows(part, first, n);
-    for (int64_t i = 0; i < n; i++)
-        memcpy((char *)k->gathered + (size_t)i * part->row_bytes,
-               (const char *)part->data + (size_t)source_row(k, first + i) * part->row_bytes,
-               part->row_bytes);
-    rows = trueno_tensor_make(part->type, n, part->cols, k->gathered);
-    return rows;
-}
-
-/* Rows to be made floats, shared by the threads. */
-typedef struct float_job {
-    const maker *k;
-    trueno_tensor rows;
-    _Atomic int64_t bad; /* least element that is not finite; INT64_MAX: none */
-} float_job;
-
-/* The first element of a row that is not finite, or `n`. */
-static int64_t first_bad(const float *x, int64_t n)
-{
-    enum { EXPONENT = 0x7f800000 };
-    uint32_t found = 0;
-    int64_t i = 0;
-
-    for (int64_t c = 0; c < n; c++) { /* without a way out, so that it runs over vectors */
-        uint32_t bits;
-
-        memcpy(&bits, &x[c], sizeof bits);
-        found |= (bits & EXPONENT) == EXPONENT;
+    for (; c + LANES <= n; c += LANES)
+        for (int i = 0; i < LANES; i++) {
+            a[i] += x[c + i] * x[c + i];
+            b[i] += (x[c + i] - y[c + i]) * (x[c + i] - y[c + i]);
+        }
+    for (; c < n; c++) {
+        a[0] += x[c] * x[c];
+        b[0] += (x[c] - y[c]) * (x[c] - y[c]);
     }
-    while (found != 0 && isfinite(x[i]))
-        i++;
-    return found != 0 ? i : n;
+    for (int i = 0; i < LANES; i++) {
+        *squares += (double)a[i];
+        *errors += (double)b[i];
+    }
 }
 
-static void note_bad(float_job *job, int64_t at)
+static void measure_rows(void *context, int64_t begin, int64_t end, int thread)
 {
-    int64_t least = job->bad;
+    loss *l = context;
+    const int64_t cols = l->piece->cols;
+    float *row = l->w->rows + thread * cols;
+    double squares = 0, errors = 0;
 
-    while (at < least && !atomic_compare_exchange_weak(&job->bad, &least, at))
-        continue;
-}
-
-static void make_floats(void *context, int64_t begin, int64_t end, int thread)
-{
-    float_job *job = context;
-    const maker *k = job->k;
-
-    (void)thread;
     for (int64_t i = begin; i < end; i++) {
-        float *row = k->floats + i * k->cols;
-        int64_t bad;
-
-        trueno_tensor_row_to_f32(&job->rows, i, row);
-        if ((bad = first_bad(row, k->cols)) < k->cols)
-            note_bad(job, i * k->cols + bad);
-        for (int64_t c = 0; k->p->add != 0 && c < k->cols; c++)
-            row[c] += k->p->add;
+        trueno_tensor_row_to_f32(&l->blocks, i, row);
+        add_row(l->piece->values + i * cols, row, cols, &squares, &errors);
     }
+    (void)pthread_mutex_lock(&l->lock);
+    l->w->squares += squares;
+    l->w->errors += errors;
+    (void)pthread_mutex_unlock(&l->lock);
 }
 
-static trueno_status write_piece(const maker *k, const trueno_tensor *part, int64_t first,
-                                 int64_t n, trueno_error *err)
+static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_error *err)
 {
-    enum { GRAIN = 4 };
-    float_job job = {.k = k, .rows = piece_rows(k, part, first, n), .bad = INT64_MAX};
-    trueno_tensor plain = trueno_tensor_make(TRUENO_F32, n, k->cols, k->floats);
+    enum { GRAIN = 8 };
+    const trueno_allocator *a = w->m->options.allocator;
+    trueno_tensor plain =
+        trueno_tensor_make(TRUENO_F32, piece->rows, piece->cols, (void *)(uintptr_t)piece->values);
+    loss l = {.w = w, .piece = piece, .lock = PTHREAD_MUTEX_INITIALIZER};
     trueno_status status;
 
-    trueno_pool_for(k->options->pool, n, GRAIN, make_floats, &job);
-    if (job.bad < INT64_MAX)
-        return not_finite(k, k->floats, first, job.bad, err);
-    if (k->p->add == 0 && job.rows.type == k->p->type)
-        return apr_output_write(k->out, job.rows.data, trueno_tensor_bytes(&job.rows), err);
-    status = trueno_quantize_rows(&plain, k->p->type, NULL, k->blocks, k->options->pool,
-                                  k->m->options.allocator, err);
+    if (w->blocks == NULL) { /* the first piece is the largest */
+        w->blocks_bytes = (size_t)piece->rows * trueno_row_bytes(w->p->type, piece->cols);
+        w->rows_bytes =
+            (size_t)trueno_pool_threads(w->options->pool) * (size_t)piece->cols * sizeof(float);
+        w->blocks = trueno_allocate(a, w->blocks_bytes, 64);
+        w->rows = trueno_allocate(a, w->rows_bytes, 64);
+        if (w->blocks == NULL || w->rows == NULL)
+            return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to quantise %s", w->m->path,
+                               w->p->name);
+    }
+    status = trueno_quantize_rows(&plain, w->p->type, NULL, w->blocks, w->options->pool, a, err);
     if (status < 0)
         return status;
-    return apr_output_write(k->out, k->blocks, (size_t)n * trueno_row_bytes(k->p->type, k->cols),
-                            err);
+    l.blocks = trueno_tensor_make(w->p->type, piece->rows, piece->cols, w->blocks);
+    trueno_pool_for(w->options->pool, piece->rows, GRAIN, measure_rows, &l);
+    return apr_output_write(w->out, w->blocks, trueno_tensor_bytes(&l.blocks), err);
 }
 
-/* A part as the matrix whose rows are converted; elements of a vector are rows when reordered. */
-static trueno_tensor part_matrix(const maker *k, const apr_tensor *t)
+static trueno_status write_piece(void *user, const apr_piece *piece, trueno_error *err)
 {
-    trueno_tensor view = apr_tensor_matrix(k->m, t);
+    writing *w = user;
 
-    if (k->p->heads != 0 && t->n_dims == 1)
-        view = trueno_tensor_make(t->type, t->dims[0], 1, t->data);
-    return view;
+    if (piece->bad < INT64_MAX) {
+        const bool nan = isnan(piece->values[piece->bad]);
+
+        return trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: row %lld, column %lld is %s (%s)",
+                           w->m->path, w->p->name,
+                           (long long)(piece->first + piece->bad / piece->cols),
+                           (long long)(piece->bad % piece->cols), nan ? "NaN" : "infinite",
+                           nan ? "ROSETTA-NAN-001" : "ROSETTA-INF-001");
+    }
+    w->min = piece->min < w->min ? piece->min : w->min;
+    w->max = piece->max > w->max ? piece->max : w->max;
+    w->zeros += piece->zeros;
+    w->count += (uint64_t)(piece->rows * piece->cols);
+    if (piece->raw.data != NULL && piece->raw.type == w->p->type)
+        return apr_output_write(w->out, piece->raw.data, trueno_tensor_bytes(&piece->raw), err);
+    return quantize_piece(w, piece, err);
 }
 
-static trueno_status allocate_buffers(maker *k, trueno_error *err)
+/*
+ * Most relative error that a type's rounding can leave: four times what it leaves of normal random
+ * weights, 1.2 * 2^-bits, which the worst blocks stay below too. More means that the type's scales
+ * cannot hold the values.
+ */
+static double most_loss(trueno_type type)
 {
-    const trueno_allocator *a = k->m->options.allocator;
-    const size_t source_row_bytes = trueno_row_bytes(k->p->parts[0]->type, k->cols);
+    const trueno_type_info *info = trueno_type_get(type);
+    const int bits = (int)info->bits;
 
-    k->piece = PIECE_BYTES / (k->cols * (int64_t)sizeof(float));
-    if (k->piece < 1)
-        k->piece = 1;
-    if (k->piece > k->rows)
-        k->piece = k->rows;
-    k->floats_bytes = (size_t)(k->piece * k->cols) * sizeof(float);
-    k->blocks_bytes = (size_t)k->piece * trueno_row_bytes(k->p->type, k->cols);
-    k->gathered_bytes = k->p->heads != 0 ? (size_t)k->piece * source_row_bytes : 0;
-    k->floats = trueno_allocate(a, k->floats_bytes, 64);
-    k->blocks = trueno_allocate(a, k->blocks_bytes, 64);
-    k->gathered = trueno_allocate(a, k->gathered_bytes, 64);
-    if (k->floats == NULL || k->blocks == NULL || k->gathered == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to convert %s", k->m->path,
-                           k->p->name);
-    return TRUENO_OK;
+    if (type == TRUENO_F16 || type == TRUENO_BF16)
+        return type == TRUENO_F16 ? 0x1p-9 : 0x1p-7;
+    return bits < 3 ? 0.9 : 4.8 * pow(2, -bits);
 }
 
-static void free_buffers(maker *k)
+static trueno_status check_loss(const writing *w, trueno_error *err)
 {
-    const trueno_allocator *a = k->m->options.allocator;
+    const double most = most_loss(w->p->type), found = sqrt(w->errors / w->squares);
 
-    trueno_release(a, k->floats, k->floats_bytes);
-    trueno_release(a, k->blocks, k->blocks_bytes);
-    trueno_release(a, k->gathered, k->gathered_bytes);
+    if (w->squares == 0 || found <= most)
+        return TRUENO_OK;
+    return trueno_fail(err, TRUENO_CONTENT,
+                       "%s: tensor %s: %s loses %.3g of the weights (root mean square), allowed is "
+                       "%.3g (ROSETTA-QUANT-001)",
+                       w->m->path, w->p->name, trueno_type_get(w->p->type)->name, found, most);
 }
 
-static trueno_status write_parts(maker *k, trueno_error *err)
+/* Weights that no training leaves: nothing but zeros, one value everywhere, or out of all range. */
+static trueno_status check_values(const writing *w, trueno_error *err)
 {
+    const double largest = 1e6, most_zeros = 0.99;
+    const bool matrix = w->p->n_dims > 1 && w->p->dims[w->p->n_dims - 1] > 1;
+    const bool embedding = w->p->role == APR_TOKEN_EMBEDDING || w->p->role == APR_OUTPUT;
     trueno_status status = TRUENO_OK;
 
-    for (int32_t part = 0; part < k->p->n_parts; part++) {
-        trueno_tensor view = part_matrix(k, k->p->parts[part]);
-
-        for (int64_t row = 0; row < k->rows && status == TRUENO_OK; row += k->piece)
-            status = write_piece(k, &view, row, k->rows - row < k->piece ? k->rows - row : k->piece,
-                                 err);
-        if (view.mapped && status == TRUENO_OK)
-            trueno_map_drop(view.data, trueno_tensor_bytes(&view)); /* it can be read again */
-    }
-    return status;
+    if (w->p->role < 0 || w->p->values != NULL)
+        return TRUENO_OK;
+    if (matrix && (double)w->zeros > (embedding ? most_zeros : 1 - 1e-9) * (double)w->count)
+        status = trueno_fail(
+            err, TRUENO_CONTENT, "%s: tensor %s: %llu of %llu weights are 0 (ROSETTA-ZERO-001)",
+            w->m->path, w->p->name, (unsigned long long)w->zeros, (unsigned long long)w->count);
+    else if (matrix && w->min == w->max)
+        status =
+            trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: all weights are %g (ROSETTA-FLAT-001)",
+                        w->m->path, w->p->name, w->min);
+    else if (fabs(w->min) > largest || fabs(w->max) > largest)
+        status = trueno_fail(err, TRUENO_CONTENT,
+                             "%s: tensor %s: weights from %g to %g, plausible are up to %g "
+                             "(ROSETTA-RANGE-001)",
+                             w->m->path, w->p->name, w->min, w->max, largest);
+    return apr_model_tolerate(w->m, status, err);
 }
 
 static trueno_status write_tensor(const apr_model *m, const apr_planned *p, apr_output *out,
                                   const apr_convert_options *options, trueno_error *err)
 {
-    maker k = {.m = m, .p = p, .out = out, .options = options};
-    trueno_tensor view;
+    writing w = {.m = m, .p = p, .out = out, .options = options, .min = INFINITY, .max = -INFINITY};
     trueno_status status;
 
-    if (p->values != NULL)
-        return apr_output_write(out, p->values, p->bytes, err);
-    if (p->bytes == 0)
-        return TRUENO_OK;
-    if (trueno_type_get(p->parts[0]->type) == NULL) /* nothing computes with it: as it is */
-        return apr_output_write(out, p->parts[0]->data, p->parts[0]->bytes, err);
-    view = part_matrix(&k, p->parts[0]);
-    k.rows = view.rows;
-    k.cols = view.cols;
-    status = allocate_buffers(&k, err);
-    if (status == TRUENO_OK)
-        status = write_parts(&k, err);
-    free_buffers(&k);
-    return status;
+    if (p->values == NULL && p->bytes > 0 && trueno_type_get(p->parts[0]->type) == NULL)
+        return apr_output_write(out, p->parts[0]->data, p->parts[0]->bytes, err); /* as it is */
+    status = apr_plan_visit(m, p, options->pool, write_piece, &w, err);
+    trueno_release(m->options.allocator, w.blocks, w.blocks_bytes);
+    trueno_release(m->options.allocator, w.rows, w.rows_bytes);
+    if (status < 0 || (status = check_loss(&w, err)) < 0)
+        return status;
+    return check_values(&w, err);
 }
 
 trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_output *out,
@@ -223,8 +203,10 @@ trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_outpu
 
         if ((status = apr_output_pad_to(out, begin + p->offset, err)) == TRUENO_OK)
             status = write_tensor(m, p, out, options, err);
-        if (status == TRUENO_OK && options->progress != NULL)
-            options->progress(options->progress_user, p->offset + p->bytes, total);
+        if (status == TRUENO_OK && options->progress != NULL &&
+            !options->progress(options->progress_user, p->offset + p->bytes, total))
+            status = trueno_fail(err, TRUENO_CANCELLED, "%s: interrupted after tensor %s", m->path,
+                                 p->name);
     }
     return status;
 }

@@ -13,8 +13,11 @@
 extern "C" {
 #endif
 
-/** Told after each tensor: bytes written so far, and of the whole. */
-typedef void (*apr_convert_progress)(void *user, uint64_t done, uint64_t total);
+/**
+ * Told after each tensor: bytes written so far, and of the whole. False stops the conversion with
+ * TRUENO_CANCELLED, and nothing is left of it.
+ */
+typedef bool (*apr_convert_progress)(void *user, uint64_t done, uint64_t total);
 
 typedef struct apr_convert_options {
     size_t size;                   /**< sizeof, as filled by apr_convert_options_init() */
@@ -33,14 +36,18 @@ TRUENO_API void apr_convert_options_init(apr_convert_options *o, size_t size);
 /**
  * Write `model` to `path`: a file, or the folder of a SafeTensors model with its JSON files
  * (quantised weights as F32 unless options->mix says otherwise; "-safetensors" at the end of the
- * path means it). Blocks whose type stays pass through bit for bit; the names, the order of Q and K
- * rows and the offset of norm weights become those of the target format. The file is written under
- * a temporary name, opened again and compared with the model, and only then renamed: it is complete
- * or not there. Memory in use does not grow with the model's weights.
+ * path means it; with ".safetensors" the weights are that file, and the JSON files go beside it).
+ * Blocks whose type stays pass through bit for bit; the names, the order of Q and K rows and the
+ * offset of norm weights become those of the target format. The file is written under a temporary
+ * name, opened again and compared with the model, and only then renamed: it is complete or not
+ * there. Memory in use does not grow with the model's weights.
  *
  * TRUENO_USAGE: unknown format, same format without a mix, or the file exists; TRUENO_CONTENT: a
- * weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001), or what was read back differs
- * (ROSETTA-COUNT-001, -DIM-001, -VOCAB-001, -ARCH-001, -HIDDEN-001, -LAYER-001, -CRC-001);
+ * weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001); a matrix is all zeros or one value,
+ * or weights are beyond 1e6 (-ZERO-001, -FLAT-001, -RANGE-001: warnings for a model opened as
+ * lenient); a type cannot hold a tensor's weights (-QUANT-001); the model's tensors do not fit its
+ * own config, or what was read back differs (-COUNT-001, -DIM-001, -VOCAB-001, -ARCH-001,
+ * -HIDDEN-001, -LAYER-001, -CRC-001);
  * TRUENO_UNSUPPORTED: the target cannot hold it; TRUENO_IO; TRUENO_NO_MEMORY.
  */
 TRUENO_API trueno_status apr_convert_model(const apr_model *model, const char *path,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/** @file compare.h  Two models side by side, tensor by tensor, and the fingerprint of one. */
+#ifndef APR_COMPARE_H
+#define APR_COMPARE_H
+
+#include <apr/model.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a tensor of one model stands to that of the other. */
+typedef enum apr_difference_kind {
+    APR_SAME = 0,      /**< every value is the same */
+    APR_VALUES_DIFFER, /**< same shape, other values */
+    APR_SHAPES_DIFFER, /**< other dimensions */
+    APR_TRANSPOSED,    /**< the dimensions are those of the other in reverse */
+    APR_ONLY_IN_FIRST,
+    APR_ONLY_IN_SECOND
+} apr_difference_kind;
+
+/** One tensor of both models; texts live during the callback. */
+typedef struct apr_tensor_difference {
+    apr_difference_kind kind;
+    const char *name; /**< as the second model calls it, or would */
+    const char *type_first,
+        *type_second; /**< names of the element types, NULL where it is missing */
+    int32_t n_dims_first, n_dims_second;
+    int64_t dims_first[4], dims_second[4]; /**< outermost first */
+    uint64_t count;                        /**< values compared */
+    uint64_t differing;                    /**< of them not equal */
+    double max, mean; /**< absolute differences; infinite where one side alone is not finite */
+    double relative;  /**< root mean square of the differences over that of the first's values */
+    uint64_t at;      /**< index of the largest difference, in the second's order */
+    float first_values[16], second_values[16]; /**< at `at` and behind it in its row */
+    int32_t n_values;
+} apr_tensor_difference;
+
+/** Told of each tensor in the second model's order, then of those it lacks. */
+typedef void (*apr_difference_fn)(void *user, const apr_tensor_difference *difference);
+
+typedef struct apr_compare_options {
+    size_t size;        /**< sizeof, of the caller's struct */
+    const char *filter; /**< only tensors whose name matches (* and ?) or holds this; NULL: all */
+    int32_t threads;    /**< 0: trueno_cpu_default_threads() */
+} apr_compare_options;
+
+/** Sums over a comparison. */
+typedef struct apr_comparison {
+    uint64_t tensors, same, values_differ, shapes_differ, missing;
+    double max, mean; /**< over all values compared */
+} apr_comparison;
+
+/**
+ * Compare the weights of two models of any formats, as floats. Tensors are matched by the part they
+ * play, else by name; the first model's rows are brought into the second's conventions first (order
+ * of Q and K rows, offset of norms, experts apart or stacked), so that a lossless conversion has no
+ * differences. Tables of RoPE factors, which some formats keep in the config, are not compared.
+ * *out is filled as far as it came. options NULL: defaults; fn may be NULL.
+ * Errors: TRUENO_NO_MEMORY, TRUENO_UNSUPPORTED (incomplete stacks of experts).
+ */
+TRUENO_API trueno_status apr_compare_models(const apr_model *first, const apr_model *second,
+                                            const apr_compare_options *options,
+                                            apr_difference_fn fn, void *user, apr_comparison *out,
+                                            trueno_error *err);
+
+/**
+ * A model's fingerprint as JSON: {"schema":1,"file","format","architecture","tensors":[{"name",
+ * "dtype","shape","count","mean","std","min","max","p1","p5","p25","p50","p75","p95","p99",
+ * "zero_count","nan_count","inf_count","crc32"}]}. Percentiles are exact: the value of rank
+ * floor(p * (count - 1)). `crc32` is of the bytes as stored. Names are GGUF's for tensors that play
+ * a known part, so that fingerprints of different formats can be compared; `filter` is as above.
+ * Free *out with apr_inspect_free(). Errors: TRUENO_NO_MEMORY.
+ */
+TRUENO_API trueno_status apr_fingerprint_json(const apr_model *model, const char *filter,
+                                              char **out, size_t *bytes, trueno_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
