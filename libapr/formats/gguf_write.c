@@ -4,6 +4,7 @@
 
 #include "../file_limits.h"
 #include "../plan.h"
+#include "../rope_tables.h"
 #include "write.h"
 #include <endian.h>
 #include <math.h>
@@ -64,22 +65,13 @@ void apr_gguf_key_text(apr_gguf_keys *keys, const char *name, const char *text)
 static trueno_status add_llama3_factors(apr_plan *plan, trueno_error *err)
 {
     const apr_config *c = &plan->config;
-    const double turn = 6.283185307179586;
     float divisors[APR_MAX_ROPE_FACTORS];
     int32_t n = c->n_rot / 2;
 
     if (n > APR_MAX_ROPE_FACTORS)
         return trueno_fail(err, TRUENO_UNSUPPORTED, "%d rotated pairs, at most %d", n,
                            APR_MAX_ROPE_FACTORS);
-    for (int32_t i = 0; i < n; i++) {
-        double length = turn * pow(c->rope_theta, 2.0 * i / c->n_rot);
-        double ratio = c->rope_original_positions / length;
-        double smooth = (ratio - c->llama3_low_frequency_factor) /
-                        (c->llama3_high_frequency_factor - c->llama3_low_frequency_factor);
-
-        smooth = smooth < 0 ? 0 : smooth > 1 ? 1 : smooth;
-        divisors[i] = (float)(1 / ((1 - smooth) / c->rope_scaling_factor + smooth));
-    }
+    apr_llama3_divisors(c, divisors);
     return apr_plan_add_values(plan, "rope_freqs.weight", divisors, n, err);
 }
 

@@ -3,6 +3,7 @@
 #include "hf_write.h"
 
 #include "../plan.h"
+#include "../rope_tables.h"
 #include "write.h"
 #include <stdio.h>
 #include <string.h>
@@ -153,6 +154,27 @@ static trueno_status write_planned(const apr_model *m, apr_plan *plan, const cha
     return write_container(m, plan, path, options, err);
 }
 
+/* config.json has Llama 3's numbers where a file has a table of divisors. */
+static trueno_status say_divisors(const apr_model *m, apr_config *config, trueno_error *err)
+{
+    const apr_tensor *table = apr_model_role(m, APR_ROPE_FREQUENCIES, 0);
+    float divisors[APR_MAX_ROPE_FACTORS];
+    trueno_tensor view;
+
+    if (table == NULL || config->rope_scaling == APR_ROPE_SCALING_LLAMA3)
+        return TRUENO_OK;
+    view = apr_tensor_matrix(m, table);
+    if (view.cols <= APR_MAX_ROPE_FACTORS && trueno_type_get(table->type) != NULL &&
+        view.cols == config->n_rot / 2) {
+        trueno_tensor_row_to_f32(&view, 0, divisors);
+        if (apr_llama3_fit(config, divisors))
+            return TRUENO_OK;
+    }
+    return trueno_fail(err, TRUENO_UNSUPPORTED,
+                       "%s: the divisors of rope_freqs.weight cannot be said in config.json",
+                       m->path);
+}
+
 trueno_status apr_write_safetensors(const apr_model *m, const char *folder,
                                     const apr_convert_options *options, trueno_error *err)
 {
@@ -170,14 +192,11 @@ trueno_status apr_write_safetensors(const apr_model *m, const char *folder,
         return trueno_fail(err, TRUENO_UNSUPPORTED,
                            "%s: how architecture %s is kept in a Hugging Face folder is not known",
                            m->path, m->config.architecture);
-    if (apr_model_role(m, APR_ROPE_FREQUENCIES, 0) != NULL &&
-        m->config.rope_scaling != APR_ROPE_SCALING_LLAMA3)
-        return trueno_fail(err, TRUENO_UNSUPPORTED,
-                           "%s: the divisors of rope_freqs.weight cannot be said in config.json",
-                           m->path);
     if (strlen(folder) > 3900)
         return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", folder);
     status = apr_plan_make(&plan, m, &target, options, err);
+    if (status == TRUENO_OK)
+        status = say_divisors(m, &plan.config, err);
     if (status == TRUENO_OK)
         status = write_planned(m, &plan, folder, options, err);
     trueno_arena_free(&plan.arena);
