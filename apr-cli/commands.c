@@ -28,6 +28,8 @@ const command_row COMMANDS[] = {
     {"import", "MODEL", "write a model as .apr", GROUP_CONVERT | GROUP_FILE, 1, 1, import_command},
     {"export", "MODEL", "write an .apr model in another format", GROUP_CONVERT | GROUP_FILE, 1, 1,
      convert_command},
+    {"imatrix", "MODEL", "an importance matrix from a text, for convert --imatrix",
+     GROUP_ENGINE | GROUP_IMATRIX, 1, 1, imatrix_command},
     {"validate", "MODEL", "check every checksum, shape and weight of a model", GROUP_FILE, 1, 1,
      validate_command},
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,

@@ -44,6 +44,7 @@ trueno_status bench_command(cli_arguments *a, trueno_error *err);
 trueno_status eval_command(cli_arguments *a, trueno_error *err);
 trueno_status convert_command(cli_arguments *a, trueno_error *err);
 trueno_status import_command(cli_arguments *a, trueno_error *err);
+trueno_status imatrix_command(cli_arguments *a, trueno_error *err);
 trueno_status validate_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);
 trueno_status completion_command(cli_arguments *a, trueno_error *err);

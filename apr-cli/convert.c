@@ -117,6 +117,7 @@ static trueno_status convert(conversion *c, trueno_error *err)
 {
     apr_convert_options o;
     apr_model *model = NULL;
+    apr_importance *importance = NULL;
     double began = now_milliseconds();
     trueno_status status = choose_output(c, err);
 
@@ -131,12 +132,18 @@ static trueno_status convert(conversion *c, trueno_error *err)
         (o.mix = apr_mix_find(c->a->o.quantize)) == NULL)
         status = trueno_fail(err, TRUENO_USAGE, "--quantize: '%s' is no weight type and no mix",
                              c->a->o.quantize);
+    if (status == TRUENO_OK && c->a->o.imatrix != NULL) {
+        status = o.mix != NULL ? apr_importance_open(&importance, c->a->o.imatrix, err)
+                               : trueno_fail(err, TRUENO_USAGE, "--imatrix needs --quantize TYPE");
+        o.importance = importance;
+    }
     if (status == TRUENO_OK)
         status = load_model(c->a, c->a->positional[0], false, &model, err);
     if (status == TRUENO_OK)
         status = apr_convert_model(model, c->output, &o, err);
     if (status == TRUENO_OK)
         status = report(c, model, began, err);
+    apr_importance_free(importance);
     apr_model_close(model);
     free(c->output);
     return status;

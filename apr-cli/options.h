@@ -47,7 +47,7 @@ typedef struct cli_options {
     bool hexdump, mismatches_only;
     int64_t show_values;
     double tolerance;
-    const char *work_dir, *intermediate;
+    const char *work_dir, *intermediate, *imatrix;
 } cli_options;
 
 typedef enum option_kind {
@@ -79,7 +79,8 @@ enum {
     GROUP_CHAIN = 1 << 22,
     GROUP_ROUND_TRIP = 1 << 23,
     GROUP_INFERENCES = 1 << 24,
-    GROUP_FINGERPRINT = 1 << 25
+    GROUP_FINGERPRINT = 1 << 25,
+    GROUP_IMATRIX = 1 << 26
 };
 
 typedef struct option_row {

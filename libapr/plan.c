@@ -55,7 +55,8 @@ static trueno_type target_type(const apr_plan *plan, const apr_tensor *t, int n_
     if (info == NULL)
         return t->type;
     if (options->mix != NULL && t->role >= 0)
-        type = apr_mix_type(options->mix, &plan->config, false, (apr_role)t->role, t->layer, cols);
+        type = apr_mix_type(options->mix, &plan->config, options->importance != NULL,
+                            (apr_role)t->role, t->layer, cols);
     if (type < 0 && plan->target.vectors_f32 && n_dims == 1)
         type = TRUENO_F32;
     if (type < 0 && plan->target.floats_only && info->block > 1)

@@ -72,6 +72,17 @@ static void measure_rows(void *context, int64_t begin, int64_t end, int thread)
     (void)pthread_mutex_unlock(&l->lock);
 }
 
+/* Weights of the columns by the importance matrix, or NULL. */
+static const float *importance_of(const writing *w, int64_t cols)
+{
+    char name[96];
+
+    if (w->options->importance == NULL || w->p->role < 0 || w->p->expert >= 0)
+        return NULL;
+    apr_role_name((apr_role)w->p->role, w->p->layer, name, sizeof name);
+    return apr_importance_find(w->options->importance, name, cols);
+}
+
 static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_error *err)
 {
     enum { GRAIN = 8 };
@@ -91,7 +102,8 @@ static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_e
             return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to quantise %s", w->m->path,
                                w->p->name);
     }
-    status = trueno_quantize_rows(&plain, w->p->type, NULL, w->blocks, w->options->pool, a, err);
+    status = trueno_quantize_rows(&plain, w->p->type, importance_of(w, piece->cols), w->blocks,
+                                  w->options->pool, a, err);
     if (status < 0)
         return status;
     l.blocks = trueno_tensor_make(w->p->type, piece->rows, piece->cols, w->blocks);

@@ -36,6 +36,17 @@ static bool find_value(const void *data, const char *key, apr_meta *value)
     return true;
 }
 
+/* An importance matrix in GGUF, which is no model: only its tensors are wanted. */
+static bool is_matrix_alone(const apr_model *m)
+{
+    static const char TYPE[] = "imatrix";
+    const apr_meta *type = apr_model_meta_find(m, "general.type");
+
+    return m->options.vocab_only && type != NULL && type->kind == APR_META_STRING &&
+           type->text.length == sizeof TYPE - 1 &&
+           memcmp(type->text.data, TYPE, sizeof TYPE - 1) == 0;
+}
+
 /* general.architecture: a word, since the keys of all other fields begin with it. */
 static trueno_status read_architecture(apr_model *m, trueno_error *err)
 {
@@ -46,6 +57,8 @@ static trueno_status read_architecture(apr_model *m, trueno_error *err)
 
     if (status < 0)
         return status;
+    if (meta == NULL && is_matrix_alone(m))
+        return TRUENO_OK;
     if (meta == NULL)
         return trueno_fail(err, TRUENO_FORMAT, "%s: required key %s is missing", m->path, key);
     if (meta->text.length > most)

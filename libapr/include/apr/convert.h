@@ -3,6 +3,7 @@
 #ifndef APR_CONVERT_H
 #define APR_CONVERT_H
 
+#include <apr/importance.h>
 #include <apr/mixes.h>
 #include <apr/model.h>
 #include <stdbool.h>
@@ -27,6 +28,7 @@ typedef struct apr_convert_options {
     trueno_pool *pool;             /**< threads of the caller's to work on; NULL: own ones */
     apr_convert_progress progress; /**< NULL: none */
     void *progress_user;
+    const apr_importance *importance; /**< weighs the rounding; NULL: all columns alike */
     int32_t threads; /**< own threads, without a pool; 0: trueno_cpu_default_threads() */
 } apr_convert_options;
 
