@@ -4,6 +4,7 @@
  * and checksums over all of it. The layout is described in docs/formats/apr.md.
  */
 #include "apr.h"
+#include "apr_payload.h"
 
 #include "../config.h"
 #include "../file_limits.h"
@@ -107,7 +108,6 @@ static trueno_status check_flags(const apr_reader *r, uint16_t flags, trueno_err
         uint16_t flag;
         const char *what;
     } REFUSED[] = {{APR_FLAG_COLUMN_MAJOR, "its matrices are column-major, which .apr forbids"},
-                   {APR_FLAG_LZ4 | APR_FLAG_ZSTD, "the whole payload is compressed"},
                    {APR_FLAG_ENCRYPTED, "encrypted"},
                    {APR_FLAG_SIGNED, "signed; the signature cannot be checked"},
                    {APR_FLAG_SHARDED, "one of several shards"},
@@ -440,6 +440,41 @@ static trueno_status read_metadata(apr_model *m, json_t *metadata, trueno_error 
     return apr_model_index_meta(m, err);
 }
 
+/* The network of a classic model, as JSON text under the same header: its index is a list. */
+static trueno_status check_index_form(const apr_reader *r, const apr_header *h, trueno_error *err)
+{
+    const uint8_t *index = r->data + h->index_offset;
+
+    if (h->data_offset - h->index_offset < 2 || index[0] != '[' || index[1] > 127)
+        return TRUENO_OK;
+    if (index[1] != '{' && index[1] != ']' && index[1] != '\n' && index[1] != ' ')
+        return TRUENO_OK;
+    return apr_reader_fail(r, TRUENO_UNSUPPORTED, err,
+                           "the index is JSON: a classic model's network, not read");
+}
+
+/* The file behind a compressed payload; a header whose checksum is wrong is told by read_header().
+ */
+static trueno_status expand_payload(apr_model *m, apr_reader *r, trueno_error *err)
+{
+    uint16_t flags;
+    uint32_t stored;
+    trueno_status status;
+
+    if (r->bytes < APR_HEADER_BYTES || memcmp(r->data, "APR\0", 4) != 0)
+        return TRUENO_OK;
+    memcpy(&flags, r->data + 6, sizeof flags);
+    memcpy(&stored, r->data + APR_AT_CHECKSUM, sizeof stored);
+    flags = le16toh(flags) & (APR_FLAG_LZ4 | APR_FLAG_ZSTD);
+    if (flags == 0 || le32toh(stored) != header_checksum(r->data))
+        return TRUENO_OK;
+    if ((status = apr_format_expand(m, flags, err)) < 0)
+        return status;
+    r->data = m->sources[0].map.data;
+    r->bytes = m->sources[0].map.bytes;
+    return TRUENO_OK;
+}
+
 /* CRC-32 of the whole file before the footer, which holds it. */
 static trueno_status check_footer(apr_model *m, const apr_reader *file, trueno_error *err)
 {
@@ -467,7 +502,8 @@ trueno_status apr_format_read_apr(apr_model *m, trueno_error *err)
     json_t *metadata;
     trueno_status status;
 
-    if ((status = read_header(m, &r, &h, err)) < 0 ||
+    if ((status = expand_payload(m, &r, err)) < 0 || (status = read_header(m, &r, &h, err)) < 0 ||
+        (status = check_index_form(&r, &h, err)) < 0 ||
         (status = apr_json_parse(m->path, r.data + APR_HEADER_BYTES, h.metadata_bytes, &metadata,
                                  err)) < 0)
         return status;

@@ -15,8 +15,10 @@
 #include "memory_fixture.h"
 #include <apr/inspect.h>
 #include <apr/model.h>
+#include <lz4.h>
 #include <string.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #define METADATA                                                                                   \
     "{\"apr_dtype_table\":\"ggml\",\"architecture\":\"qwen2\",\"num_layers\":1,\"hidden_size\":4," \
@@ -233,7 +235,10 @@ static void test_headers(void **state)
     CHECK(TRUENO_FORMAT, "magic", memcpy(b.magic, "APRX", 4));
     CHECK(TRUENO_UNSUPPORTED, "version 3.0", b.major = 3);
     CHECK(TRUENO_UNSUPPORTED, "column-major", b.flags |= 1 << 11);
-    CHECK(TRUENO_UNSUPPORTED, "compressed", b.flags |= 1);
+    CHECK(TRUENO_UNSUPPORTED, "would become", b.flags |= 1);
+    CHECK(TRUENO_FORMAT, "no Zstandard", b.flags |= 2);
+    CHECK(TRUENO_UNSUPPORTED, "the index is JSON", b.index.n = 0;
+          put(&b.index, "[{\"name\":\"weights\"}]", 20));
     CHECK(TRUENO_UNSUPPORTED, "encrypted", b.flags |= 4);
     CHECK(TRUENO_UNSUPPORTED, "unknown flags", b.flags |= 1 << 15);
     CHECK(TRUENO_FORMAT, "checksum of the header", b.break_header = true);
@@ -245,6 +250,56 @@ static void test_headers(void **state)
     CHECK(TRUENO_FORMAT, "tensors do not fit", b.more_tensors = UINT32_MAX - 2);
     CHECK(TRUENO_FORMAT, "a name of 0 bytes", b.more_tensors = 1);
     CHECK(TRUENO_FORMAT, "end at 64", b.data = 64);
+}
+
+/* The example with its payload compressed; `flag` is the header's. */
+static byte_run compressed(uint16_t flag)
+{
+    enum { ROOM = 4096 };
+    apr_build b = good_build();
+    byte_run plain, file = {0};
+    uint8_t payload[ROOM];
+    size_t tables, bytes;
+
+    b.flags |= flag;
+    plain = finish(&b, &tables);
+    put(&file, plain.data, 64);
+    if (flag == 1) {
+        put_u32(&file, (uint32_t)plain.n - 64);
+        bytes = (size_t)LZ4_compress_default((const char *)plain.data + 64, (char *)payload,
+                                             (int)plain.n - 64, ROOM);
+    } else {
+        bytes = ZSTD_compress(payload, ROOM, plain.data + 64, plain.n - 64, 3);
+    }
+    assert_true(bytes > 0 && bytes <= ROOM);
+    put(&file, payload, bytes);
+    byte_run_free(&plain);
+    return file;
+}
+
+static void test_compressed(void **state)
+{
+    trueno_error err;
+
+    (void)state;
+    for (uint16_t flag = 1; flag <= 2; flag++) {
+        byte_run file = compressed(flag);
+        const uint32_t bomb = 1u << 31;
+
+        if (try_open(&file, file.n, true, &err) < 0)
+            fail_msg("%s", err.message);
+        for (size_t cut = 0; cut < file.n; cut++)
+            assert_int_not_equal(try_open(&file, cut, true, &err), TRUENO_OK);
+        file.data[file.n - 20] ^= 0x55;
+        assert_int_not_equal(try_open(&file, file.n, true, &err), TRUENO_OK);
+        file.data[file.n - 20] ^= 0x55;
+        if (flag == 1) {
+            memcpy(file.data + 64, &bomb, sizeof bomb);
+            assert_int_equal(try_open(&file, file.n, false, &err), TRUENO_UNSUPPORTED);
+            assert_non_null(strstr(err.message, "would become 2147483648"));
+        }
+        byte_run_free(&file);
+    }
 }
 
 static void test_entries(void **state)
@@ -297,9 +352,10 @@ static void test_metadata(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_every_bit), cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_entries),   cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_good),       cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_every_bit),  cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_compressed), cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_metadata),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
