@@ -12,7 +12,7 @@ static trueno_status parse(const char *file, const void *data, size_t bytes, siz
     json_error_t error;
     char text[JSON_ERROR_TEXT_LENGTH];
 
-    *out = json_loadb(data, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | flags, &error);
+    *out = json_loadb(data, bytes, JSON_ALLOW_NUL | flags, &error);
     if (*out == NULL && json_error_code(&error) == json_error_out_of_memory)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for %zu bytes of JSON", file,
                            bytes);
@@ -31,6 +31,12 @@ static trueno_status parse(const char *file, const void *data, size_t bytes, siz
 
 trueno_status apr_json_parse(const char *file, const void *data, size_t bytes, json_t **out,
                              trueno_error *err)
+{
+    return parse(file, data, bytes, JSON_REJECT_DUPLICATES, out, err);
+}
+
+trueno_status apr_json_parse_last(const char *file, const void *data, size_t bytes, json_t **out,
+                                  trueno_error *err)
 {
     return parse(file, data, bytes, 0, out, err);
 }
@@ -51,7 +57,7 @@ static trueno_status load(const char *path, size_t limit, bool optional, size_t 
         status = trueno_fail(err, TRUENO_FORMAT, "%s: %zu bytes of JSON, at most %zu allowed", path,
                              map.bytes, limit);
     else
-        status = parse(path, map.data, map.bytes, flags, out, err);
+        status = parse(path, map.data, map.bytes, JSON_REJECT_DUPLICATES | flags, out, err);
     trueno_map_close(&map);
     return status;
 }

@@ -14,6 +14,10 @@
 trueno_status apr_json_parse(const char *file, const void *data, size_t bytes, json_t **out,
                              trueno_error *err);
 
+/* As above, but of a key that occurs twice the last value stays: for lenient readers. */
+trueno_status apr_json_parse_last(const char *file, const void *data, size_t bytes, json_t **out,
+                                  trueno_error *err);
+
 /*
  * Parse a file of at most `limit` bytes. A file that is not there gives TRUENO_OK and *out NULL
  * when `optional`, else TRUENO_UNSUPPORTED saying what is missing.

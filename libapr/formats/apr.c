@@ -4,6 +4,7 @@
  * and checksums over all of it. The layout is described in docs/formats/apr.md.
  */
 #include "apr.h"
+#include "apr_dialects.h"
 #include "apr_payload.h"
 
 #include "../config.h"
@@ -234,10 +235,10 @@ static trueno_status check_size(const apr_reader *r, const apr_tensor *t, trueno
 }
 
 /* Move an entry's offset from the data's begin to the file's, and point at its bytes. */
-static trueno_status place(const apr_reader *r, const apr_header *h, apr_tensor *t,
-                           trueno_error *err)
+static trueno_status place(const apr_reader *r, const apr_header *h, const apr_dialect *dialect,
+                           apr_tensor *t, trueno_error *err)
 {
-    const uint64_t end = r->bytes - APR_FOOTER_BYTES;
+    const uint64_t end = r->bytes - (dialect->footer ? APR_FOOTER_BYTES : 0);
 
     if (t->offset % APR_ALIGNMENT != 0 || t->offset > end - h->data_offset ||
         t->bytes > end - h->data_offset - t->offset)
@@ -251,7 +252,23 @@ static trueno_status place(const apr_reader *r, const apr_header *h, apr_tensor 
     return TRUENO_OK;
 }
 
-static trueno_status read_entry(apr_model *m, apr_reader *r, apr_tensor *t, trueno_error *err)
+/* The entry's element type as GGML numbers it. */
+static trueno_status find_type(const apr_reader *r, const apr_dialect *dialect, apr_tensor *t,
+                               trueno_error *err)
+{
+    const uint64_t elements = (uint64_t)t->dims[0] * (uint64_t)t->dims[1] * (uint64_t)t->dims[2] *
+                              (uint64_t)t->dims[3]; /* only compared: may overflow */
+    const int type = apr_dialect_type(dialect, (int)t->type, elements, t->bytes);
+
+    if (type < 0)
+        return apr_reader_fail(r, TRUENO_UNSUPPORTED, err, "element type %d of %s is not read",
+                               (int)t->type, dialect->name);
+    t->type = (trueno_type)type;
+    return TRUENO_OK;
+}
+
+static trueno_status read_entry(apr_model *m, apr_reader *r, const apr_dialect *dialect,
+                                apr_tensor *t, trueno_error *err)
 {
     const uint8_t *name = NULL;
     uint16_t length = 0;
@@ -278,13 +295,13 @@ static trueno_status read_entry(apr_model *m, apr_reader *r, apr_tensor *t, true
     if ((status = read_dims(r, t, err)) < 0 ||
         (status = apr_read_u64(r, "offset", &t->offset, err)) < 0 ||
         (status = apr_read_u64(r, "size", &t->bytes, err)) < 0 ||
-        (status = check_size(r, t, err)) < 0)
+        (status = find_type(r, dialect, t, err)) < 0)
         return status;
-    return TRUENO_OK;
+    return check_size(r, t, err);
 }
 
 static trueno_status read_index(apr_model *m, const apr_reader *file, const apr_header *h,
-                                trueno_error *err)
+                                const apr_dialect *dialect, trueno_error *err)
 {
     apr_reader r = *file;
     trueno_status status =
@@ -297,12 +314,12 @@ static trueno_status read_index(apr_model *m, const apr_reader *file, const apr_
     for (uint32_t i = 0; i < h->n_tensors; i++) {
         apr_tensor *t = &m->tensors[i];
 
-        if ((status = read_entry(m, &r, t, err)) < 0)
+        if ((status = read_entry(m, &r, dialect, t, err)) < 0)
             return status;
-        if (i > 0 && strcmp(m->tensors[i - 1].name, t->name) >= 0)
+        if (i > 0 && dialect->sorted && strcmp(m->tensors[i - 1].name, t->name) >= 0)
             return apr_reader_fail(&r, TRUENO_FORMAT, err, "not in order after %s",
                                    m->tensors[i - 1].name);
-        if ((status = place(file, h, t, err)) < 0)
+        if ((status = place(file, h, dialect, t, err)) < 0)
             return status;
         m->n_tensors++;
     }
@@ -337,20 +354,8 @@ static trueno_status read_factors(apr_model *m, const json_t *metadata, const ch
     return TRUENO_OK;
 }
 
-/* Numbers of a model are of GGML's table only if the file says so; older ones used several. */
-static trueno_status check_dialect(const apr_model *m, const json_t *metadata, trueno_error *err)
-{
-    const char *table = json_string_value(json_object_get(metadata, "apr_dtype_table"));
-
-    if (table != NULL && strcmp(table, "ggml") == 0)
-        return TRUENO_OK;
-    return trueno_fail(err, TRUENO_UNSUPPORTED,
-                       "%s: the metadata does not say \"apr_dtype_table\": \"ggml\", so that the "
-                       "element types cannot be told; convert the model from its source again",
-                       m->path);
-}
-
-static trueno_status read_config(apr_model *m, const json_t *metadata, trueno_error *err)
+static trueno_status read_config(apr_model *m, const json_t *metadata, const apr_dialect *dialect,
+                                 trueno_error *err)
 {
     const char *architecture = json_string_value(json_object_get(metadata, "architecture"));
     const char *name = json_string_value(json_object_get(metadata, "name"));
@@ -372,6 +377,8 @@ static trueno_status read_config(apr_model *m, const json_t *metadata, trueno_er
     if ((status = apr_config_read(c, &source, err)) < 0 ||
         (status = apr_config_finish(c, m->architecture, m->path, err)) < 0)
         return status;
+    if (c->rope_type < 0)
+        c->rope_type = apr_dialect_rope(dialect, m->architecture);
     if (source.complete && (c->rope_type < 0 || c->vocab_size == 0))
         return trueno_fail(err, TRUENO_FORMAT, "%s: metadata: rope_type or vocab_size is missing",
                            m->path);
@@ -415,13 +422,14 @@ static trueno_status keep_meta(apr_model *m, json_t *metadata, trueno_error *err
     return apr_json_to_meta(m, metadata, "", err);
 }
 
-static trueno_status read_metadata(apr_model *m, json_t *metadata, trueno_error *err)
+static trueno_status read_metadata(apr_model *m, json_t *metadata, const apr_dialect **dialect,
+                                   trueno_error *err)
 {
     const json_t *text = json_object_get(metadata, "chat_template");
     trueno_status status;
 
-    if ((status = check_dialect(m, metadata, err)) < 0 ||
-        (status = read_config(m, metadata, err)) < 0 ||
+    if ((status = apr_dialect_find(m, metadata, dialect, err)) < 0 ||
+        (status = read_config(m, metadata, *dialect, err)) < 0 ||
         (status = apr_format_read_vocab(m, metadata, err)) < 0)
         return status;
     read_defaults(m, metadata);
@@ -494,24 +502,40 @@ static trueno_status check_footer(apr_model *m, const apr_reader *file, trueno_e
                        m->path, stored, computed);
 }
 
+/* The metadata; keys that occur twice are let pass by lenient readers. */
+static trueno_status parse_metadata(const apr_model *m, const apr_reader *r, const apr_header *h,
+                                    json_t **out, trueno_error *err)
+{
+    const uint8_t *text = r->data + APR_HEADER_BYTES;
+    trueno_error strict = {0}, last = {0};
+    trueno_status status = apr_json_parse(m->path, text, h->metadata_bytes, out, &strict);
+
+    if (status == TRUENO_OK)
+        return TRUENO_OK;
+    if (status == TRUENO_FORMAT && m->options.lenient &&
+        apr_json_parse_last(m->path, text, h->metadata_bytes, out, &last) == TRUENO_OK)
+        return apr_model_tolerate(m, status, &strict);
+    return trueno_fail(err, status, "%s", strict.message);
+}
+
 trueno_status apr_format_read_apr(apr_model *m, trueno_error *err)
 {
     const apr_source *source = &m->sources[0];
     apr_reader r = {.data = source->map.data, .bytes = source->map.bytes, .file = source->path};
     apr_header h;
     json_t *metadata;
+    const apr_dialect *dialect = NULL;
     trueno_status status;
 
     if ((status = expand_payload(m, &r, err)) < 0 || (status = read_header(m, &r, &h, err)) < 0 ||
         (status = check_index_form(&r, &h, err)) < 0 ||
-        (status = apr_json_parse(m->path, r.data + APR_HEADER_BYTES, h.metadata_bytes, &metadata,
-                                 err)) < 0)
+        (status = parse_metadata(m, &r, &h, &metadata, err)) < 0)
         return status;
-    status = read_metadata(m, metadata, err);
+    status = read_metadata(m, metadata, &dialect, err);
     json_decref(metadata);
-    if (status < 0 || (status = read_index(m, &r, &h, err)) < 0)
+    if (status < 0 || (status = read_index(m, &r, &h, dialect, err)) < 0)
         return status;
-    if (m->options.verify && (status = check_footer(m, &r, err)) < 0)
+    if (m->options.verify && dialect->footer && (status = check_footer(m, &r, err)) < 0)
         return status;
-    return apr_model_assign_roles(m, APR_NAMES_HF, err);
+    return apr_model_assign_roles(m, dialect->names, err);
 }

@@ -302,6 +302,103 @@ static void test_compressed(void **state)
     }
 }
 
+/* Opened by a strict and by a lenient reader; the lenient one's model, or NULL. */
+static apr_model *open_lenient(const byte_run *file, const char *strict_says)
+{
+    apr_model_options options;
+    trueno_error err = {0};
+    apr_model *m;
+
+    apr_model_options_init(&options, sizeof options);
+    assert_int_not_equal(apr_model_open_memory(&m, file->data, file->n, &options, &err), TRUENO_OK);
+    if (strstr(err.message, strict_says) == NULL)
+        fail_msg("%s", err.message);
+    options.lenient = true;
+    options.verify = true;
+    if (apr_model_open_memory(&m, file->data, file->n, &options, &err) < 0)
+        fail_msg("%s", err.message);
+    return m;
+}
+
+/* Names and order of GGUF, no checksums, numbers of its own for types, Q5_K called Q4_K. */
+static void test_converter_dialect(void **state)
+{
+    static const uint64_t MATRIX[] = {2, 256}, NORM[] = {256};
+    apr_build b = good_build();
+    byte_run file;
+    size_t tables;
+    apr_model *m;
+
+    (void)state;
+    b.index.n = 0;
+    entry(&b.index, "token_embd.weight", 8, 2, MATRIX, 0, 288);
+    entry(&b.index, "output.weight", 8, 2, MATRIX, 320, 352);
+    entry(&b.index, "output_norm.weight", 0, 1, NORM, 704, 1024);
+    b.metadata =
+        "{\"model_type\":\"transformer_lm_q4k\",\"architecture\":\"llama\",\"hidden_dim\":256,"
+        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_dim\":4,"
+        "\"context_length\":8,\"eps\":1e-6,\"vocab_size\":2}";
+    b.flags = 0x20;
+    b.more_tensors = 1;
+    b.data = 704 + 1024;
+    file = finish(&b, &tables);
+    memset(file.data + 40, 0, 8);
+    file.n -= 4; /* no footer */
+    m = open_lenient(&file, "checksum of the header");
+    assert_int_equal(apr_model_role(m, APR_TOKEN_EMBEDDING, 0)->type, TRUENO_Q4_K);
+    assert_int_equal(apr_model_role(m, APR_OUTPUT, 0)->type, TRUENO_Q5_K);
+    assert_int_equal(apr_model_role(m, APR_OUTPUT_NORM, 0)->type, TRUENO_F32);
+    assert_int_equal(apr_model_config(m)->rope_type, 0); /* llama's, of GGUF */
+    assert_int_equal(apr_model_config(m)->intermediate_size, 4);
+    apr_model_close(m);
+    byte_run_free(&file);
+}
+
+/* Hugging Face names, numbers of its own for types, a key twice. */
+static void test_library_dialect(void **state)
+{
+    static const uint64_t EMBEDDING[] = {2, 4}, NORM[] = {4};
+    apr_build b = good_build();
+    byte_run file;
+    size_t tables;
+    apr_model *m;
+
+    (void)state;
+    b.index.n = 0;
+    entry(&b.index, "model.embed_tokens.weight", 2, 2, EMBEDDING, 0, 16);
+    entry(&b.index, "model.norm.weight", 0, 1, NORM, 64, 16);
+    b.metadata =
+        "{\"model_type\":\"qwen2\",\"architecture\":\"qwen2\",\"hidden_size\":99,\"hidden_size\":4,"
+        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_size\":4,"
+        "\"max_position_embeddings\":8,\"rms_norm_eps\":1e-6,\"vocab_size\":2}";
+    b.flags = 0;
+    file = finish(&b, &tables);
+    m = open_lenient(&file, "duplicate");
+    assert_int_equal(apr_model_role(m, APR_TOKEN_EMBEDDING, 0)->type, TRUENO_BF16);
+    assert_int_equal(apr_model_config(m)->rope_type, 2);
+    assert_int_equal(apr_model_config(m)->hidden_size, 4);
+    apr_model_close(m);
+    byte_run_free(&file);
+
+    b = good_build(); /* its own four-bit type */
+    b.index.n = 0;
+    entry(&b.index, "model.embed_tokens.weight", 8, 2, EMBEDDING, 0, 18);
+    entry(&b.index, "model.norm.weight", 0, 1, NORM, 64, 16);
+    b.metadata = "{\"architecture\":\"bert\"}";
+    file = finish(&b, &tables);
+    {
+        apr_model_options options;
+        trueno_error err = {0};
+
+        apr_model_options_init(&options, sizeof options);
+        options.lenient = true;
+        assert_int_equal(apr_model_open_memory(&m, file.data, file.n, &options, &err),
+                         TRUENO_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "element type 8 of aprender"));
+    }
+    byte_run_free(&file);
+}
+
 static void test_entries(void **state)
 {
     static const uint64_t FOUR[] = {4, 1, 1, 1, 1, 1, 1, 1, 1}, ZERO[] = {0},
@@ -352,9 +449,14 @@ static void test_metadata(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),       cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_every_bit),  cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_compressed), cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_every_bit),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_converter_dialect),
+        cmocka_unit_test(test_library_dialect),
+        cmocka_unit_test(test_entries),
         cmocka_unit_test(test_metadata),
     };
 
