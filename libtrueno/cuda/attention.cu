@@ -52,7 +52,7 @@ __global__ void rope_store_kernel(const __grid_constant__ head_args a)
             x[i] = head[i];
     if (!is_q)
         store_head(a, head_page(a, info.pages, info.position, kv_head, is_value), info.position,
-                   is_value ? x : head, lane);
+                   is_value ? x : head, NULL, lane);
 }
 
 void launch_rope_store(const launcher *l, const attention_job *job)

@@ -269,6 +269,7 @@ static trueno_status open_device(cuda_backend *be, int device, trueno_error *err
     be->launch.stream = be->stream;
     be->launch.n_sm = properties.multiProcessorCount;
     be->launch.shared_bytes = (int)properties.sharedMemPerBlockOptin;
+    be->launch.capability = properties.major * 10 + properties.minor;
     be->launch.dependent = properties.major >= 9;
     (void)snprintf(be->table.device, sizeof be->table.device, "%.100s, sm_%d%d", properties.name,
                    properties.major, properties.minor);

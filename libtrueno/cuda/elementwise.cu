@@ -50,8 +50,12 @@ __global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, f
 void launch_embed(const launcher *l, const trueno_weight *w, const row_info *rows, int n,
                   float scale, float *x)
 {
+    launcher serial = *l;
+
+    /* The first kernel of a step: what earlier steps stored is there for all behind it. */
+    serial.dependent = false;
     for (int i = 0; i < w->n_segments; i++)
-        LAUNCH(l, embed_kernel, dim3((w->cols + THREADS - 1) / THREADS, n), THREADS, 0,
+        LAUNCH(&serial, embed_kernel, dim3((w->cols + THREADS - 1) / THREADS, n), THREADS, 0,
                w->segment[i], w->cols, rows, scale, x);
 }
 

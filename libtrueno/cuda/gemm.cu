@@ -3,6 +3,7 @@
  * halves, expanding weights for a library's product, and the last touches on its sums. */
 #include "gemm.cuh"
 #include "ring.cuh"
+#include "rows.cuh"
 
 enum { GEMM_WARPS = 8, GEMM_ROWS = 64, GEMM_SLOTS = 3, SMALL_SHARED = 72 << 10 };
 
@@ -271,69 +272,44 @@ void launch_gemm(const launcher *l, const trueno_weight *w, const product *p, co
 
 /* Rows as halves, scaled by a power of two where they leave the range in which halves are accurate.
  */
-__global__ void half_rows_kernel(const float *x, int n, int cols, int norm_kind, float eps,
-                                 const float *weight, const float *bias, bool operands,
-                                 half_rows out)
+__global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int n, int cols,
+                                                            row_norm norm, float eps, bool operands,
+                                                            half_rows out)
 {
     __shared__ float scratch[32];
     const int row = blockIdx.x;
-    const float *in = x + (size_t)row * cols;
-    half *to = (half *)out.data + (size_t)row * out.stride;
-    float mean = 0, factor = 1, most = 0;
+    uint16_t *to = out.data + (size_t)row * out.stride;
+    row_quads<ROW_LOADS> in;
+    float most = 0;
 
     pdl_launch();
     pdl_wait();
-    if (row >= n) { /* fills the last row tile */
-        for (int i = threadIdx.x; i < out.stride; i += blockDim.x)
-            to[i] = __float2half(0.0f);
-        return;
-    }
-    if (norm_kind >= 0) {
-        float square = 0;
-
-        if (norm_kind == TRUENO_NORM_LAYER) {
-            for (int i = threadIdx.x; i < cols; i += blockDim.x)
-                mean += __ldcg(in + i);
-            mean = block_sum(mean, scratch) / (float)cols;
-        }
-        for (int i = threadIdx.x; i < cols; i += blockDim.x) {
-            float v = __ldcg(in + i) - mean;
-
-            square = fmaf(v, v, square);
-        }
-        square = block_sum(square, scratch);
-        factor = 1.0f / sqrtf(square / (float)cols + eps);
-    }
-    auto value = [&](int i) {
-        float v = __ldcg(in + i);
-
-        if (norm_kind >= 0) {
-            v = (v - mean) * factor * weight[i];
-            if (bias != NULL)
-                v += bias[i];
-        }
-        return v;
-    };
-    for (int i = threadIdx.x; i < cols; i += blockDim.x)
-        most = fmaxf(most, fabsf(value(i)));
+    in.begin(x + (size_t)row * cols, row < n ? cols : 0, out.stride); /* fills the last row tile */
+    if (row < n)
+        norm.begin(in, eps, scratch);
+    in.each([&](int quad, float4 v) {
+        v = norm.apply(v, quad, in.cols);
+        most = fmaxf(most, fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w))));
+    });
     most = warp_max(most);
     if ((threadIdx.x & 31) == 0)
         scratch[threadIdx.x >> 5] = most;
     __syncthreads();
-    for (int i = 0; i < (int)(blockDim.x + 31) >> 5; i++)
-        most = fmaxf(most, scratch[i]);
+    most = warp_max((threadIdx.x & 31) < blockDim.x >> 5 ? scratch[threadIdx.x & 31] : 0.0f);
     int exponent = most > 0 && most < INFINITY ? ilogbf(most) : 0, shift = 0;
     if (exponent > 12)
         shift = exponent - 12;
     else if (exponent < -4)
         shift = exponent + 4;
     const float inverse = exp2f((float)-shift);
-    for (int i = threadIdx.x; i < out.stride; i += blockDim.x) {
-        float v = i < cols ? value(i) * inverse : 0.0f;
+    in.each([&](int quad, float4 v) {
+        const int col = 4 * quad;
 
-        to[operands ? (i & ~31) + operand_order(i & 31) : i] = __float2half(v);
-    }
-    if (threadIdx.x == 0)
+        v = norm.apply(v, quad, in.cols);
+        *(uint2 *)(to + (operands ? (col & ~31) + operand_order(col & 31) : col)) = make_uint2(
+            pack_half2(v.x * inverse, v.y * inverse), pack_half2(v.z * inverse, v.w * inverse));
+    });
+    if (threadIdx.x == 0 && row < n)
         out.scale[row] = exp2f((float)shift);
 }
 
@@ -341,11 +317,12 @@ void launch_half_rows(const launcher *l, const float *x, int n, int cols, const 
                       bool operand_order, const half_rows *out)
 {
     int padded = (n + GEMM_ROWS - 1) / GEMM_ROWS * GEMM_ROWS;
+    row_norm facts = {-1, 0, 1, NULL, NULL};
 
-    LAUNCH(l, half_rows_kernel, padded, cols > 4096 ? 512 : 256, 0, x, n, cols,
-           norm != NULL ? (int)norm->kind : -1, norm != NULL ? norm->eps : 0.0f,
-           norm != NULL ? norm->weight : NULL, norm != NULL ? norm->bias : NULL, operand_order,
-           *out);
+    if (norm != NULL)
+        facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
+    LAUNCH(l, half_rows_kernel, padded, row_threads(cols), 0, x, n, cols, facts,
+           norm != NULL ? norm->eps : 0.0f, operand_order, *out);
 }
 
 /* Warps take units; every lane writes its eight columns of both rows, in operand order. */

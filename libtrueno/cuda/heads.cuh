@@ -125,9 +125,10 @@ __device__ __forceinline__ uint8_t *head_page(const head_args &a, const uint64_t
     return page + (value ? a.kv.value_offset : a.kv.key_offset) + (size_t)head * a.kv.head_bytes;
 }
 
-/* Store a head's vector (shared or global memory) at `position`, by one warp. */
+/* Store a head's vector (shared or global memory) at `position`, by one warp. `stored`, where not
+ * NULL, gets what a reader of bytes will find (it may be `from`). */
 __device__ __forceinline__ void store_head(const head_args &a, uint8_t *page, int position,
-                                           const float *from, int lane)
+                                           const float *from, float *stored, int lane)
 {
     const int at = position % PAGE_POSITIONS, dim = a.head_dim;
 
@@ -141,12 +142,15 @@ __device__ __forceinline__ void store_head(const head_args &a, uint8_t *page, in
         half *scales = (half *)(page + PAGE_POSITIONS * dim);
 
         for (int i = lane; i < dim; i += 32) { /* dim is a multiple of 32 */
-            const float v = from[i], most = warp_max(fabsf(v)), d = most / 127.0f;
+            const float v = from[i], most = warp_max(fabsf(v));
+            const int q = __float2int_rn(most > 0 ? v * (127.0f / most) : 0.0f);
+            const half d = __float2half(most / 127.0f);
 
-            ((signed char *)page)[at * dim + i] =
-                (signed char)__float2int_rn(most > 0 ? v * (127.0f / most) : 0.0f);
+            ((signed char *)page)[at * dim + i] = (signed char)q;
             if (lane == 0)
-                scales[at * (dim / 32) + i / 32] = __float2half(d);
+                scales[at * (dim / 32) + i / 32] = d;
+            if (stored != NULL)
+                stored[i] = (float)q * __half2float(d);
         }
     }
 }

@@ -12,6 +12,7 @@ typedef struct launcher {
     cudaStream_t stream;
     bool dependent;         /* programmatic dependent launch: compute capability 9.0 and up */
     int n_sm, shared_bytes; /* shared_bytes: most that a block may have */
+    int capability;         /* compute capability: 75, 80, .. */
 } launcher;
 
 /* A row of a step as kernels see it. */
@@ -27,7 +28,7 @@ typedef struct weight_segment {
     const uint8_t *data;
     int type;
     int first_row, rows;
-    int tiles, units; /* packed types: 16 rows each, units along the columns */
+    int tiles, units; /* 16 rows each; units along the columns, 256 columns for plain types */
     int row_bytes;    /* F32, F16, BF16: padded to 32 weights */
 } weight_segment;
 
@@ -48,6 +49,14 @@ typedef struct rounded_rows {
     float2 *sums;  /* [groups][stride], of 16 columns each */
     int stride;    /* 4 or 8 */
 } rounded_rows;
+
+/* Rows for the kernels of F16 and BF16 weights: x = scale (first + second plane), both numbers of
+ * the weights' type. */
+typedef struct split_rows {
+    uint16_t *planes; /* [rows][2][stride] */
+    float *scale;     /* [rows] */
+    int stride;       /* columns, padded to 256, and 32 */
+} split_rows;
 
 /* What one product does beside multiplying. */
 typedef struct product {
@@ -70,10 +79,11 @@ typedef struct expert_choice {
     int count, shared;
 } expert_choice;
 
-/* matvec.cu: packed weights times 1 to 8 rows; n > 1 takes the rounded rows. False: no such kernel.
- */
+/* matvec.cu: weights times 1 to 8 rows; for n > 1, `rounded` are the rows where there are segments
+ * of block types, `split` memory for the rows where there are F16 or BF16. */
 void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
-                   const rounded_rows *rounded, const expert_choice *experts);
+                   const rounded_rows *rounded, const split_rows *split,
+                   const expert_choice *experts);
 bool matvec_can_pair(const trueno_weight *w, int pair_rows);
 bool matvec_can_norm(const trueno_weight *w, int n, const trueno_norm *norm);
 void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,

@@ -246,7 +246,7 @@ static void run_experts(pass *p, const operation *o)
     product.activation = o->activation;
     product.pair_rows = fused ? ff : 0;
     product.y = fused ? inner : outputs + (size_t)pairs * width;
-    launch_matvec(l, o->weight, &product, NULL, &choice);
+    launch_matvec(l, o->weight, &product, NULL, NULL, &choice);
     if (!fused)
         launch_glu(l, o->activation, product.y, pairs, ff, inner);
     choice.data = o->down;
@@ -254,7 +254,7 @@ static void run_experts(pass *p, const operation *o)
     product.pair_rows = 0;
     product.x = inner;
     product.y = outputs;
-    launch_matvec(l, o->down_weight, &product, NULL, &choice);
+    launch_matvec(l, o->down_weight, &product, NULL, NULL, &choice);
     launch_mix(l, outputs, weights, o->n, o->n_used, width, o->y);
 }
 

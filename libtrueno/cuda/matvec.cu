@@ -3,6 +3,7 @@
  * rounding of several rows. */
 #include "matvec.cuh"
 #include "matvec_table.h"
+#include "rows.cuh"
 
 enum {
     BYTES_IN_FLIGHT = 112 << 10,
@@ -13,7 +14,7 @@ enum {
     PIECE_BYTES = 7 << 10
 };
 
-/* F32, F16 or BF16 to floats, eight at a time. */
+/* F32 or BF16 to floats, eight at a time. */
 template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, float v[8])
 {
     if (TYPE == TRUENO_F32) {
@@ -25,21 +26,35 @@ template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, floa
 
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            float2 f;
-
-            if (TYPE == TRUENO_F16)
-                f = __half22float2(bits_half2(w[i]));
-            else
-                f = make_float2(__uint_as_float(w[i] << 16), __uint_as_float(w[i] & 0xffff0000u));
-            v[2 * i] = f.x;
-            v[2 * i + 1] = f.y;
+            v[2 * i] = __uint_as_float(w[i] << 16);
+            v[2 * i + 1] = __uint_as_float(w[i] & 0xffff0000u);
         }
     }
 }
 
-/* Plain weights: a warp takes two rows (the two of a pair), a piece of both at a time; floats times
- * floats, so that any number of activation rows gives the same bits. x is normalised into shared
- * memory for one row, read as it is for several. */
+/* Mean and 1 / deviation of a row (mean 0 for RMS), for all threads of the block. */
+__device__ __forceinline__ float2 norm_factors(int kind, float eps, const float *x, int width,
+                                               float *scratch)
+{
+    float mean = 0, square = 0;
+
+    if (kind == TRUENO_NORM_LAYER) {
+        for (int i = threadIdx.x; i < width; i += blockDim.x)
+            mean += __ldcg(x + i);
+        mean = block_sum(mean, scratch) / (float)width;
+    }
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+        float v = __ldcg(x + i) - mean;
+
+        square = fmaf(v, v, square);
+    }
+    square = block_sum(square, scratch);
+    return make_float2(mean, 1.0f / sqrtf(square / (float)width + eps));
+}
+
+/* F32, and BF16 where the tensor cores do not know it: a warp takes two rows (the two of a pair), a
+ * piece of both at a time; floats times floats, so that any number of activation rows gives the
+ * same bits. x is normalised into shared memory for one row, read as it is for several. */
 template <int TYPE, int ROWS>
 __global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
                              1) void plain_kernel(const __grid_constant__ matvec_args a)
@@ -181,25 +196,48 @@ __global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
     }
 }
 
-__global__ void round_rows_kernel(const float *x, int cols, int padded, int norm_kind, float eps,
-                                  const float *weight, const float *bias, rounded_rows out)
+/* Rows into planes, as round_single_row() does it; a block each. */
+__global__ __launch_bounds__(1024, 1) void round_rows_kernel(const float *x, int cols, int padded,
+                                                             row_norm norm, float eps,
+                                                             rounded_rows out)
 {
     __shared__ float scratch[32];
+    const int r = blockIdx.x;
+    row_quads<ROW_LOADS> in;
 
     pdl_launch();
     pdl_wait();
-    round_row(x + (size_t)blockIdx.x * cols, cols, padded, norm_kind, eps, weight, bias, scratch,
-              out.planes, out.scale, out.sums, out.stride, blockIdx.x);
+    in.begin(x + (size_t)r * cols, cols, padded);
+    norm.begin(in, eps, scratch);
+    in.each([&](int quad, float4 from) {
+        const int group = quad >> 3, h = quad >> 2 & 1, t = quad & 3;
+        uint32_t *words = (uint32_t *)(out.planes + ((size_t)(group * out.stride + r) * 2) * 4);
+        uint32_t high, low;
+        float d, sum;
+
+        from = norm.apply(from, quad, cols);
+        const float v[4] = {from.x, from.y, from.z, from.w};
+        round_quad(v, &high, &low, &d, &sum);
+        words[2 * t + h] = high;
+        words[8 + 2 * t + h] = low;
+        if (t == 0) {
+            ((float *)(out.sums + group * out.stride + r))[h] = sum;
+            if (h == 0)
+                out.scale[group * out.stride + r] = d;
+        }
+    });
 }
 
 void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                        const rounded_rows *out)
 {
     int padded = (cols + 255) / 256 * 256;
+    row_norm facts = {-1, 0, 1, NULL, NULL};
 
-    LAUNCH(l, round_rows_kernel, n, 512, 0, x, cols, padded, norm != NULL ? (int)norm->kind : -1,
-           norm != NULL ? norm->eps : 0.0f, norm != NULL ? norm->weight : NULL,
-           norm != NULL ? norm->bias : NULL, *out);
+    if (norm != NULL)
+        facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
+    LAUNCH(l, round_rows_kernel, n, row_threads(cols), 0, x, cols, padded, facts,
+           norm != NULL ? norm->eps : 0.0f, *out);
 }
 
 static bool is_packed(const weight_segment *s)
@@ -226,17 +264,18 @@ template <int TYPE> static matvec_fn plain_find(int rows)
 bool matvec_can_pair(const trueno_weight *w, int pair_rows)
 {
     return w->n_segments == 1 && w->rows == 2 * pair_rows &&
-           (!is_packed(&w->segment[0]) || pair_rows % LAYOUT_ROWS == 0);
+           (w->segment[0].type == TRUENO_F32 || pair_rows % LAYOUT_ROWS == 0);
 }
 
-/* The kernels of one packed row take an RMS norm along, those of a plain one and the rounding of
- * several rows any. */
+/* The kernels of one row take an RMS norm along, those of F32 and the rounding of several rows any.
+ */
 bool matvec_can_norm(const trueno_weight *w, int n, const trueno_norm *norm)
 {
     for (int i = 0; i < w->n_segments; i++) {
-        bool packed = is_packed(&w->segment[i]);
+        const weight_segment *s = &w->segment[i];
 
-        if (n > 1 ? !packed : packed && (norm->kind != TRUENO_NORM_RMS || norm->bias != NULL))
+        if (n > 1 ? !is_packed(s)
+                  : s->type != TRUENO_F32 && (norm->kind != TRUENO_NORM_RMS || norm->bias != NULL))
             return false;
     }
     return true;
@@ -293,14 +332,17 @@ static int count_slices(const weight_segment *s, int cols)
 }
 
 /* Slots of the rings: enough bytes on their way to fill the memory's latency, within the block's
- * shared memory; more would only make other kernels' loads wait longer. */
-static int count_slots(const launcher *l, int warps, int piece_bytes, int other_bytes)
+ * shared memory; more would only make other kernels' loads wait longer. `pieces`: most that a warp
+ * ever asks for; what it does not need is left to the kernels before and behind this one. */
+static int count_slots(const launcher *l, int warps, int piece_bytes, int other_bytes, int pieces)
 {
     int wanted = BYTES_IN_FLIGHT / (warps * piece_bytes),
         room = (l->shared_bytes - other_bytes) / warps;
     int most = l->dependent ? MOST_SLOTS : 4;
 
-    wanted = wanted < 2 ? 2 : wanted > most ? most : wanted;
+    most = pieces < most ? pieces : most;
+    wanted = wanted < 2 ? 2 : wanted;
+    wanted = wanted > most ? most : wanted;
     while (wanted > 1 && wanted * (piece_bytes + 8) > room)
         wanted--;
     return wanted;
@@ -320,7 +362,7 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
     int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[0].tiles;
     int groups =
         at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
-    int total = 0, groups32 = 0, piece = 0, warps, shared;
+    int total = 0, groups32 = 0, piece = 0, pieces = 1, warps, shared;
 
     if (s[0].tiles <= 2 * l->n_sm && y_blocks == 1)
         groups = 1; /* few tiles: spread them over the processors first */
@@ -333,6 +375,9 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
         a->blocks[i] = groups == 1 && blocks <= 2 * most ? blocks : at_most(jobs, most);
         a->piece_units[i] = at_most(each, PIECE_BYTES / info.unit_bytes);
         total += a->blocks[i];
+        each = (each + a->piece_units[i] - 1) / a->piece_units[i] * (a->pair_rows > 0 ? 2 : 1) *
+               ((jobs + groups * a->blocks[i] - 1) / (groups * a->blocks[i]));
+        pieces = each > pieces ? each : pieces;
         if (a->piece_units[i] * info.unit_bytes > piece)
             piece = a->piece_units[i] * info.unit_bytes;
         if (s[i].units * info.steps * 4 > groups32)
@@ -342,9 +387,34 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
     shared = 128 + warps * 4 * 16 * rows * (int)sizeof(float);
     if (rows == 1)
         shared += groups32 * (8 * (int)sizeof(uint2) + (int)sizeof(float2) + (int)sizeof(float));
-    a->slots = count_slots(l, warps, piece, shared + 256);
+    a->slots = count_slots(l, warps, piece, shared + 256, pieces);
     shared += 256 + warps * a->slots * (piece + 8);
     LAUNCH(l, fn, dim3(total, y_blocks), dim3(32, slices, groups), shared, *a);
+}
+
+/* F16 and BF16 on the tensor cores. */
+static void launch_half(const launcher *l, matvec_args *a, const split_rows *split, int rows,
+                        int y_blocks)
+{
+    const weight_segment *s = &a->segment[0];
+    int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s->tiles;
+    int slices = count_slices(s, a->cols), most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
+    int groups = at_most((int)WARPS_OF_ROWS / slices, (jobs + most - 1) / most);
+    int shared = (64 + groups * slices * 4 * 16 * rows) * (int)sizeof(float), blocks;
+
+    if (s->tiles <= 2 * l->n_sm && y_blocks == 1)
+        groups = 1;
+    blocks = (jobs + groups - 1) / groups;
+    if (groups > 1 || blocks > 2 * most)
+        blocks = at_most(blocks, most);
+    if (rows == 1) {
+        shared += 2 * (s->units * 256 + 32) * (int)sizeof(uint16_t);
+    } else {
+        a->split = *split;
+        launch_split_rows(l, s->type, a->x, a->n, a->cols, split);
+    }
+    LAUNCH(l, matvec_half(s->type, rows), dim3(blocks, y_blocks), dim3(32, slices, groups), shared,
+           *a);
 }
 
 static void launch_plain(const launcher *l, matvec_args *a, int y_blocks)
@@ -354,22 +424,22 @@ static void launch_plain(const launcher *l, matvec_args *a, int y_blocks)
     int size = s->type == TRUENO_F32 ? 4 : 2, piece = 2 * PIECE_COLS * size;
     int warps = most_warps(a->n);
     int shared = 128 + (a->n == 1 ? s->row_bytes / size * (int)sizeof(float) : 0) + 256;
-    matvec_fn fn = s->type == TRUENO_F32   ? plain_find<TRUENO_F32>(a->n)
-                   : s->type == TRUENO_F16 ? plain_find<TRUENO_F16>(a->n)
-                                           : plain_find<TRUENO_BF16>(a->n);
+    matvec_fn fn =
+        s->type == TRUENO_F32 ? plain_find<TRUENO_F32>(a->n) : plain_find<TRUENO_BF16>(a->n);
 
     while (warps > 4 && (jobs + warps - 1) / warps < l->n_sm)
         warps /= 2; /* few rows: on more processors */
     blocks = (jobs + warps - 1) / warps;
     if (blocks > l->n_sm)
         blocks = l->n_sm;
-    a->slots = count_slots(l, warps, piece, shared);
+    a->slots = count_slots(l, warps, piece, shared, MOST_SLOTS);
     shared += warps * a->slots * (piece + 8);
     LAUNCH(l, fn, dim3(blocks, y_blocks), 32 * warps, shared, *a);
 }
 
 void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
-                   const rounded_rows *rounded, const expert_choice *experts)
+                   const rounded_rows *rounded, const split_rows *split,
+                   const expert_choice *experts)
 {
     matvec_args a = base_args(w, p, rounded, experts);
     int y_blocks = experts != NULL ? experts->count : 1;
@@ -379,7 +449,9 @@ void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
         const weight_segment *s = &w->segment[i];
 
         a.segment[0] = *s;
-        if (!is_packed(s)) {
+        if (s->type == TRUENO_F16 || (s->type == TRUENO_BF16 && l->capability >= 80)) {
+            launch_half(l, &a, split, rows, y_blocks);
+        } else if (!is_packed(s)) {
             launch_plain(l, &a, y_blocks);
         } else if (i + 1 < w->n_segments && is_packed(s + 1) && y_blocks == 1 &&
                    find_kernel(s->type, s[1].type, rows) != NULL) {

@@ -24,6 +24,7 @@ typedef struct matvec_args {
     float norm_eps;
     const float *norm_weight, *norm_bias;
     rounded_rows rounded; /* several rows */
+    split_rows split;
     const float *bias;
     float *y;
     bool add, activate;
@@ -48,7 +49,7 @@ __device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uin
         if (m < 4)
             total += __shfl_xor_sync(ALL_LANES, total, m);
     }
-    const float inverse = most > 0 ? 32512.0f / most : 0.0f;
+    const float inverse = most > 1e-30f ? __fdividef(32512.0f, fminf(most, 1e37f)) : 0.0f;
 #pragma unroll
     for (int i = 0; i < 4; i++)
         q[i] = __float2int_rn(v[i] * inverse) + 128; /* high byte: rounded; low byte: rest + 128 */
@@ -59,81 +60,14 @@ __device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uin
     *sum = total;
 }
 
-/* Mean and 1 / deviation of a row (mean 0 for RMS), for all threads of the block. */
-__device__ __forceinline__ float2 norm_factors(int kind, float eps, const float *x, int width,
-                                               float *scratch)
-{
-    float mean = 0, square = 0;
-
-    if (kind == TRUENO_NORM_LAYER) {
-        for (int i = threadIdx.x; i < width; i += blockDim.x)
-            mean += __ldcg(x + i);
-        mean = block_sum(mean, scratch) / (float)width;
-    }
-    for (int i = threadIdx.x; i < width; i += blockDim.x) {
-        float v = __ldcg(x + i) - mean;
-
-        square = fmaf(v, v, square);
-    }
-    square = block_sum(square, scratch);
-    return make_float2(mean, 1.0f / sqrtf(square / (float)width + eps));
-}
-
-/* Round a row of `cols` values into planes, row r of `stride`. All threads of the block; cols is a
- * multiple of 32; groups up to `padded` columns are written, as zeros. */
-__device__ __forceinline__ void round_row(const float *x, int cols, int padded, int norm_kind,
-                                          float eps, const float *weight, const float *bias,
-                                          float *scratch, uint2 *planes, float *scale, float2 *sums,
-                                          int stride, int r)
-{
-    float2 f = make_float2(0, 1);
-
-    if (norm_kind >= 0)
-        f = norm_factors(norm_kind, eps, x, cols, scratch);
-    for (int quad = threadIdx.x; (quad & ~31) < padded / 4; quad += blockDim.x) {
-        float v[4] = {0, 0, 0, 0}, d, sum;
-        uint32_t high, low;
-        int group = quad >> 3, h = quad >> 2 & 1, t = quad & 3;
-
-        if (quad < cols / 4) {
-            float4 in = __ldcg((const float4 *)x + quad);
-
-            v[0] = in.x, v[1] = in.y, v[2] = in.z, v[3] = in.w;
-            if (norm_kind >= 0) {
-                float4 w = ((const float4 *)weight)[quad];
-
-                v[0] = (v[0] - f.x) * f.y * w.x, v[1] = (v[1] - f.x) * f.y * w.y;
-                v[2] = (v[2] - f.x) * f.y * w.z, v[3] = (v[3] - f.x) * f.y * w.w;
-                if (bias != NULL) {
-                    float4 b = ((const float4 *)bias)[quad];
-
-                    v[0] += b.x, v[1] += b.y, v[2] += b.z, v[3] += b.w;
-                }
-            }
-        }
-        round_quad(v, &high, &low, &d, &sum);
-        uint32_t *words = (uint32_t *)(planes + ((size_t)(group * stride + r) * 2) * 4);
-
-        words[2 * t + h] = high;
-        words[8 + 2 * t + h] = low;
-        if (t == 0) {
-            float *s = (float *)(sums + group * stride + r);
-
-            s[h] = sum;
-            if (h == 0)
-                scale[group * stride + r] = d;
-        }
-    }
-}
-
-/* The row of a kernel that has one: as round_row(), but an RMS norm's factor is left out (it goes
- * to the results), so that the row is read once. What is constant is read before the kernels before
- * this one have ended. Leaves the sum of squares in scratch[warp]. */
+/* The row of a kernel that has one: as round_rows_kernel(), but an RMS norm's factor is left out
+ * (it goes to the results), so that the row is read once. What is constant is read before the
+ * kernels before this one have ended. Leaves the sum of squares in scratch[warp]. */
 __device__ __forceinline__ void round_single_row(const float *x, int cols, int padded,
                                                  const float *norm_weight, float *scratch,
                                                  const rounded_rows &to)
 {
-    constexpr int AT_ONCE = 4;
+    constexpr int AT_ONCE = 6;
     const int threads = blockDim.x * blockDim.y * blockDim.z;
     const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * 32 + threadIdx.x;
     float4 weight[AT_ONCE];

@@ -9,6 +9,13 @@ typedef void (*matvec_fn)(const struct matvec_args);
 /* The kernel for one type (other == type) or two in one launch, for 1, up to 4 or up to 8 rows. */
 matvec_fn matvec_simple(int type, int other, int rows);
 matvec_fn matvec_k(int type, int other, int rows);
+/* For F16 and BF16, the latter from compute capability 8.0 on. */
+matvec_fn matvec_half(int type, int rows);
+
+struct launcher;
+struct split_rows;
+void launch_split_rows(const struct launcher *l, int type, const float *x, int n, int cols,
+                       const struct split_rows *out);
 
 #define MATVEC_ROW(t)                                   \
     if (type == (t) && other == (t))                    \

@@ -14,6 +14,7 @@ static bool is_packed(const weight_segment *s)
 static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p)
 {
     rounded_rows rounded;
+    split_rows split;
     trueno_norm norm;
     product plain = *p;
     size_t groups = (size_t)(w->cols + 255) / 256 * 8;
@@ -25,7 +26,12 @@ static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p)
         (float *)scratch_get(be, SCRATCH_SCALES, groups * rounded.stride * sizeof(float));
     rounded.sums =
         (float2 *)scratch_get(be, SCRATCH_SUMS, groups * rounded.stride * sizeof(float2));
-    if (rounded.planes == NULL || rounded.scale == NULL || rounded.sums == NULL)
+    split.stride = (int)groups * 32 + 32;
+    split.planes = (uint16_t *)scratch_get(
+        be, SCRATCH_HALVES, (size_t)MOST_VECTORS * 2 * split.stride * sizeof(uint16_t));
+    split.scale = (float *)scratch_get(be, SCRATCH_HALF_SCALES, MOST_VECTORS * sizeof(float));
+    if (rounded.planes == NULL || rounded.scale == NULL || rounded.sums == NULL ||
+        split.planes == NULL || split.scale == NULL)
         return;
     if (is_packed(&w->segment[0]) || w->n_segments > 1) {
         if (p->norm != NULL)
@@ -34,7 +40,7 @@ static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p)
                           &rounded);
     }
     plain.norm = NULL;
-    launch_matvec(&be->launch, w, &plain, &rounded, NULL);
+    launch_matvec(&be->launch, w, &plain, &rounded, &split, NULL);
 }
 
 static bool get_halves(cuda_backend *be, int n, int cols, half_rows *out)
@@ -127,7 +133,7 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
 void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired)
 {
     if (p->n == 1)
-        launch_matvec(&be->launch, w, p, NULL, NULL);
+        launch_matvec(&be->launch, w, p, NULL, NULL, NULL);
     else if (p->n <= MOST_VECTORS)
         few_rows(be, w, p);
     else

@@ -74,6 +74,7 @@ static weight_segment make_segment(int type, int first, int rows, int cols, size
     s.tiles = (rows + LAYOUT_ROWS - 1) / LAYOUT_ROWS;
     s.data = (const uint8_t *)(uintptr_t)*bytes;
     if (info.steps == 0) {
+        s.units = (cols + 255) / 256;
         s.row_bytes = (cols + 31) / 32 * 32 * (type == TRUENO_F32 ? 4 : 2);
         *bytes += (size_t)rows * s.row_bytes;
     } else {
