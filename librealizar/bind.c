@@ -290,6 +290,7 @@ static trueno_status bind_ends(realizar_engine *e, trueno_error *err)
 {
     binder b = {.e = e, .layer = -1, .err = err};
     model_weights *m = &e->weights;
+    const unsigned logits = TRUENO_USE_MATMUL | TRUENO_USE_LOGITS;
     bool tied = find(&b, APR_OUTPUT) == NULL;
     trueno_status status = take(&b, APR_TOKEN_EMBEDDING);
 
@@ -299,11 +300,13 @@ static trueno_status bind_ends(realizar_engine *e, trueno_error *err)
     m->embedding_bytes = b.part[0].row_bytes;
     if (tied)
         m->output_bytes = b.bytes;
-    status = finish(&b, tied ? TRUENO_USE_MATMUL | TRUENO_USE_EMBED : TRUENO_USE_EMBED,
-                    &m->embedding, &(uint64_t){0});
+    status = finish(&b, tied ? logits | TRUENO_USE_EMBED : TRUENO_USE_EMBED, &m->embedding,
+                    &(uint64_t){0});
     m->output = m->embedding;
     if (status == TRUENO_OK && !tied)
-        status = bind_one(&b, APR_OUTPUT, &m->output, &m->output_bytes);
+        status = take(&b, APR_OUTPUT);
+    if (status == TRUENO_OK && !tied)
+        status = finish(&b, logits, &m->output, &m->output_bytes);
     if (status == TRUENO_OK)
         status = bind_vector(&b, APR_OUTPUT_BIAS, 0.0f, &m->output_bias);
     if (status == TRUENO_OK)

@@ -61,11 +61,13 @@ static trueno_status cpu_weight_new(trueno_backend *be, const trueno_tensor *par
     trueno_status status =
         packed_new(&w, cpu_of(be)->work, parts, n_parts, host->keep_mapping, err);
 
-    (void)uses; /* rows can be read from a packed weight too */
     *out = (trueno_weight *)w;
-    if (status == TRUENO_OK)
-        host->weight_bytes += packed_bytes(w);
-    return status;
+    if (status < 0)
+        return status;
+    if (uses & TRUENO_USE_LOGITS) /* rows for embed() can be read from any packed weight */
+        packed_set_fine(w);
+    host->weight_bytes += packed_bytes(w);
+    return TRUENO_OK;
 }
 
 static void cpu_weight_free(trueno_backend *be, trueno_weight *w)

@@ -161,6 +161,11 @@ fail:
     return st;
 }
 
+void packed_set_fine(packed_weight *w)
+{
+    w->fine = true;
+}
+
 void packed_free(packed_weight *w)
 {
     if (w == NULL)

@@ -54,6 +54,13 @@ size_t packed_work_bytes(const packed_work *work);
 trueno_status packed_new(packed_weight **out, packed_work *work, const trueno_tensor *parts,
                          int n_parts, bool keep_mapping, trueno_error *err);
 
+/**
+ * Round activations to 8 bits twice from now on, for a weight without F32, F16 and BF16 parts: what
+ * the first rounding leaves is rounded like a row of its own, and its product is added last. About
+ * 15 bits in all, for the arithmetic, not the memory traffic, of a second row.
+ */
+void packed_set_fine(packed_weight *w);
+
 /** NULL is fine. */
 void packed_free(packed_weight *w);
 

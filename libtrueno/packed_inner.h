@@ -21,6 +21,7 @@ struct packed_weight {
     const trueno_allocator *allocator;
     int64_t rows, cols;
     int n_segments;
+    bool fine; /* packed_set_fine() */
     packed_segment segments[PACKED_PARTS_LIMIT];
     uint8_t *memory;
     size_t memory_bytes;

@@ -123,41 +123,64 @@ typedef struct product {
     float *y;
     activations act;
     int64_t strip; /* groups that a thread handles together */
+    int planes;    /* 2: token 2 i + 1 is what rounding left of token 2 i */
     bool quantized, floats, add;
 } product;
 
+/* What rounding left of row x[cols], which is token `token`: x - scale q, in row `token` of a->x.
+ */
+static const float *rounding_error(const activations *a, const float *x, int64_t cols,
+                                   int64_t token)
+{
+    int64_t w = a->width, at = token / w * a->n_blocks * w + token % w;
+    float *error = a->x + token * cols;
+
+    for (int64_t k = 0; k < cols; k++) {
+        int64_t block = at + k / BLOCK_WEIGHTS * w;
+
+        error[k] = x[k] - a->scale[block] * a->q[block * BLOCK_WEIGHTS + k % BLOCK_WEIGHTS];
+    }
+    return error;
+}
+
+/* Rows [begin, end) of x; each is p->planes tokens. */
 static void round_tokens(void *context, int64_t begin, int64_t end, int thread)
 {
     const product *p = context;
     const matmul_kernels *k = &p->work->kernels;
 
     (void)thread;
-    for (int64_t t = begin; t < end; t++) {
-        const float *x = p->x + t * p->w->cols;
+    for (int64_t i = begin; i < end; i++) {
+        const float *x = p->x + i * p->w->cols;
+        int64_t t = i * p->planes;
         int64_t cols = t < p->act.n_tokens ? p->w->cols : 0; /* the rest of a panel: zeros */
 
         if (p->quantized)
             k->quantize(x, cols, &p->act, t);
         if (p->floats)
             k->spread(x, cols, &p->act, t);
+        if (p->planes == 2)
+            k->quantize(rounding_error(&p->act, x, cols, t), cols, &p->act, t + 1);
     }
 }
 
 /*
  * Token t of groups [begin, end) from their sums, `stride` floats apart, so that lines beside each
- * other in y are written one after another. Rows that end inside a group go through a copy.
+ * other in y are written one after another. Rows that end inside a group go through a copy. The
+ * second plane of a row is added to the first.
  */
 static void store_groups(const product *p, const packed_segment *s, int64_t t, int64_t begin,
                          int64_t end, const float *products, const float *minima, int64_t stride)
 {
     int64_t row = s->first_row + begin * GROUP_ROWS, whole = s->source.rows / GROUP_ROWS - begin;
-    float *y = p->y + t * p->w->rows + row, tail[GROUP_ROWS];
-    const float *bias = p->bias == NULL ? NULL : p->bias + row;
+    float *y = p->y + t / p->planes * p->w->rows + row, tail[GROUP_ROWS];
+    bool second = t % p->planes != 0, add = p->add || second;
+    const float *bias = p->bias == NULL || second ? NULL : p->bias + row;
     const matmul_kernels *k = &p->work->kernels;
 
     if (whole > end - begin)
         whole = end - begin;
-    k->finish(products, minima, stride, whole, bias, p->add, y);
+    k->finish(products, minima, stride, whole, bias, add, y);
     if (whole == end - begin)
         return;
     products += whole * stride;
@@ -166,7 +189,7 @@ static void store_groups(const product *p, const packed_segment *s, int64_t t, i
     for (int64_t r = 0, i = whole * GROUP_ROWS; r < s->source.rows % GROUP_ROWS; r++, i++) {
         float v = bias == NULL ? tail[r] : tail[r] + bias[i];
 
-        y[i] = p->add ? v + y[i] : v;
+        y[i] = add ? v + y[i] : v;
     }
 }
 
@@ -183,18 +206,41 @@ static const uint8_t *units_of(const product *p, const packed_segment *s, int64_
     return units;
 }
 
-/* One token, groups [begin, end) of a segment. */
+/* The activations of plane `plane` of a lone token. */
+static activations plane_of(const activations *a, int plane)
+{
+    activations one = *a;
+    int64_t blocks = plane * a->n_blocks;
+
+    one.q += blocks * BLOCK_WEIGHTS;
+    one.scale += blocks;
+    for (int i = 0; i < 2; i++) {
+        one.sum[i] += blocks * (i + 1);
+        one.offset[i] += blocks * (i + 1);
+    }
+    return one;
+}
+
+/*
+ * One token, groups [begin, end) of a segment. With two planes a group at a time, so that the
+ * second finds the weights in L1 or L2 while the next ones are fetched.
+ */
 static void multiply_one(const product *p, const packed_segment *s, int64_t begin, int64_t end,
                          one_fn one, int thread)
 {
     float sums[RUN_GROUPS * GROUP_ROWS];
-    int64_t run = s->groups == NULL ? 1 : RUN_GROUPS;
+    int64_t run = s->groups == NULL || p->planes == 2 ? 1 : RUN_GROUPS;
 
     for (int64_t g = begin; g < end; g += run) {
         int64_t n = end - g < run ? end - g : run;
+        const uint8_t *units = units_of(p, s, g, 0, s->n_units, thread);
 
-        one(units_of(p, s, g, 0, s->n_units, thread), s->group_bytes, n, &p->act, sums);
-        store_groups(p, s, 0, g, g + n, sums, NULL, GROUP_ROWS);
+        for (int plane = 0; plane < p->planes; plane++) {
+            activations a = plane_of(&p->act, plane);
+
+            one(units, s->group_bytes, n, &a, sums);
+            store_groups(p, s, plane, g, g + n, sums, NULL, GROUP_ROWS);
+        }
     }
 }
 
@@ -299,15 +345,16 @@ static void multiply_tokens(product *p, int64_t n)
 {
     trueno_pool *pool = p->work->pool;
     activations *a = &p->act;
-    int64_t groups = groups_of(p->w), threads = trueno_pool_threads(pool), grain;
+    int64_t groups = groups_of(p->w), threads = trueno_pool_threads(pool), grain, rows;
 
-    a->n_tokens = n;
+    a->n_tokens = n * p->planes;
     a->width = n == 1 ? 1 : PANEL_TOKENS;
-    a->n_panels = (n + a->width - 1) / a->width;
+    a->n_panels = (a->n_tokens + a->width - 1) / a->width;
+    rows = a->n_panels * a->width / p->planes;
     if (n < QUANTIZE_APART)
-        round_tokens(p, 0, a->n_panels * a->width, 0);
+        round_tokens(p, 0, rows, 0);
     else
-        trueno_pool_for(pool, a->n_panels * a->width, 4, round_tokens, p);
+        trueno_pool_for(pool, rows, 4, round_tokens, p);
     grain = between(1, groups / (threads * 8), STRIP_GROUPS);
     if (p->floats && grain < FLOAT_PAIR)
         grain = FLOAT_PAIR;
@@ -319,6 +366,7 @@ void packed_matmul(packed_work *work, const packed_weight *w, const float *bias,
                    int64_t n, bool add, float *y)
 {
     product p = {.work = work, .w = w, .bias = bias, .act = work->act, .add = add};
+    int64_t limit;
 
     assert(n >= 1);
     p.act.n_blocks = (w->cols + 63) / 64 * 2;
@@ -327,9 +375,11 @@ void packed_matmul(packed_work *work, const packed_weight *w, const float *bias,
         p.quantized |= w->segments[i].f->sub != 0;
         p.floats |= w->segments[i].f->sub == 0;
     }
-    for (int64_t t = 0; t < n; t += TOKENS_LIMIT) {
+    p.planes = w->fine && !p.floats ? 2 : 1;
+    limit = TOKENS_LIMIT / p.planes;
+    for (int64_t t = 0; t < n; t += limit) {
         p.x = x + t * w->cols;
         p.y = y + t * w->rows;
-        multiply_tokens(&p, n - t < TOKENS_LIMIT ? n - t : TOKENS_LIMIT);
+        multiply_tokens(&p, n - t < limit ? n - t : limit);
     }
 }

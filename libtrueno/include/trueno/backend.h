@@ -117,7 +117,9 @@ typedef enum trueno_activation {
 /** Which forms of a weight a caller needs. */
 enum {
     TRUENO_USE_MATMUL = 1 << 0,
-    TRUENO_USE_EMBED = 1 << 1 /**< rows are also read one by one by embed() */
+    TRUENO_USE_EMBED = 1 << 1, /**< rows are also read one by one by embed() */
+    /** Products are logits: a backend that rounds activations rounds these more finely. */
+    TRUENO_USE_LOGITS = 1 << 2
 };
 
 typedef struct trueno_backend_options {
