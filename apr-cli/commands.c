@@ -9,6 +9,8 @@
 const command_row COMMANDS[] = {
     {"run", "MODEL [PROMPT]", "answer a prompt", GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING, 1, 2,
      run_command},
+    {"chat", "MODEL [MESSAGE]", "talk with a model",
+     GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING | GROUP_CHAT, 1, 2, chat_command},
     {"tokenize", "MODEL [TEXT]", "show the tokens of a text", GROUP_TOKENIZE | GROUP_FILE, 1, 2,
      tokenize_command},
     {"detokenize", "MODEL ID...", "give the bytes of tokens back", GROUP_FILE, 1, -1,

@@ -35,6 +35,7 @@ const command_row *command_verbs(const char *name);
 trueno_status verb_missing(cli_arguments *a, trueno_error *err);
 
 trueno_status run_command(cli_arguments *a, trueno_error *err);
+trueno_status chat_command(cli_arguments *a, trueno_error *err);
 trueno_status tokenize_command(cli_arguments *a, trueno_error *err);
 trueno_status detokenize_command(cli_arguments *a, trueno_error *err);
 trueno_status render_command(cli_arguments *a, trueno_error *err);
@@ -95,7 +96,11 @@ typedef struct text_buffer {
 trueno_status read_text_file(const char *path, text_buffer *out,
                              trueno_error *err); /* "-": stdin */
 trueno_status text_append(text_buffer *t, const char *bytes, size_t length, trueno_error *err);
-/* The prompt's parts (argument, --prompt, --file, piped stdin), joined by blank lines. */
+/* The prompt's parts that the command line gives (argument, --prompt, --file), joined by blank
+ * lines; maybe none. */
+trueno_status gather_given(const cli_arguments *a, const char *argument, text_buffer *out,
+                           trueno_error *err);
+/* The same, and what is piped in. */
 trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
                             trueno_error *err);
 
@@ -109,10 +114,37 @@ trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_o
 trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,
                           const text_buffer *user, realizar_ids *out, trueno_error *err);
 
-/* sampling.c: options over the model's defaults */
+/* What a command falls back on where neither the user nor the model says anything. */
+typedef struct builtin_defaults {
+    float temperature, top_p;
+    int32_t max_tokens; /* 0: no limit */
+} builtin_defaults;
+
+/* sampling.c: the user's options over the model's defaults over the built-in ones. *bias belongs to
+ * the caller, on failure too. */
 trueno_status generation_options(const cli_arguments *a, const realizar_engine *engine,
-                                 realizar_generation_options *o, realizar_logit_bias **bias,
-                                 trueno_error *err);
+                                 const builtin_defaults *builtin, realizar_generation_options *o,
+                                 realizar_logit_bias **bias, trueno_error *err);
+
+/* answer.c: one generation, shown as it comes */
+typedef struct answer_state {
+    realizar_generation *generation;
+    text_buffer text; /* all that was said */
+} answer_state;
+
+/* Called with every token; the text is then not streamed. */
+typedef void answer_watch(void *user, const realizar_generation *generation,
+                          const realizar_piece *piece);
+
+/* Generate an answer to `ids`. Text goes to standard output as it comes, unless --json, --no-stream
+ * or `watch` (may be NULL). On an error *out still holds what was said; free with answer_free(). */
+trueno_status answer_prompt(const cli_arguments *a, realizar_session *session,
+                            const realizar_ids *ids, const realizar_generation_options *o,
+                            answer_watch *watch, void *user, answer_state *out, trueno_error *err);
+void answer_free(answer_state *answer);
+void print_answer_timings(const cli_arguments *a, const realizar_generation *generation);
+double per_second(int32_t tokens, double milliseconds); /* 0 where nothing was measured */
+int64_t peak_rss_bytes(void);
 
 /* inspect.c: documents that libapr made, and how they are shown */
 trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
@@ -125,9 +157,15 @@ void spinner_start(const cli_arguments *a, const char *what);
 void spinner_stop(void);
 double now_milliseconds(void);
 
-/* interrupt.c: Ctrl-C cancels the session; a second one ends the process */
+/* interrupt.c: Ctrl-C cancels the session; a second one ends the process. */
 void interrupt_watch(realizar_session *session);
 void interrupt_ask(void); /* the first is told by interrupted() alone */
 bool interrupted(void);
+/* As interrupt_watch() for a program that goes on: only a second Ctrl-C within a second ends it. */
+void interrupt_watch_lasting(realizar_session *session);
+/* Note a Ctrl-C now, and tell whether it is to end the process. The signal handler calls it, and
+ * the line editor where Ctrl-C is a key. */
+bool interrupt_ends_process(void);
+int interrupt_count(void); /* how many came so far */
 
 #endif

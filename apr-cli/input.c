@@ -81,12 +81,10 @@ static trueno_status add_file(text_buffer *out, const char *path, trueno_error *
     return status;
 }
 
-trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
-                            trueno_error *err)
+trueno_status gather_given(const cli_arguments *a, const char *argument, text_buffer *out,
+                           trueno_error *err)
 {
     const char *const parts[] = {argument, a->o.prompt};
-    bool reads_stdin = a->o.file != NULL && strcmp(a->o.file, "-") == 0;
-    struct stat in;
     trueno_status status = text_append(out, "", 0, err);
 
     for (int i = 0; i < 2 && status == TRUENO_OK; i++)
@@ -94,6 +92,16 @@ trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_b
             status = add_part(out, parts[i], strlen(parts[i]), err);
     if (status == TRUENO_OK && a->o.file != NULL)
         status = add_file(out, a->o.file, err);
+    return status;
+}
+
+trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
+                            trueno_error *err)
+{
+    bool reads_stdin = a->o.file != NULL && strcmp(a->o.file, "-") == 0;
+    struct stat in;
+    trueno_status status = gather_given(a, argument, out, err);
+
     /* a stdin that is closed, a terminal or a device such as /dev/null adds nothing */
     if (status == TRUENO_OK && !reads_stdin && fstat(STDIN_FILENO, &in) == 0 &&
         !S_ISCHR(in.st_mode))

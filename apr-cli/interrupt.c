@@ -4,11 +4,32 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
+enum { SECOND_CHANCE_MS = 1000 };
+
 static _Atomic(realizar_session *) watched;
+static atomic_bool lasting;
+static _Atomic(int64_t) last_ms; /* when the last Ctrl-C came; 0: never */
 static atomic_int count;
 static atomic_bool asked; /* what runs without a session looks at interrupted() by itself */
+
+/* clock_gettime() is async-signal-safe. */
+bool interrupt_ends_process(void)
+{
+    struct timespec t;
+    int64_t now, before;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    before = atomic_exchange(&last_ms, now);
+    (void)atomic_fetch_add(&count, 1);
+    if (atomic_load(&lasting))
+        return before != 0 && now - before < SECOND_CHANCE_MS;
+    return before != 0 || (atomic_load(&watched) == NULL && !atomic_load(&asked));
+}
 
 /* Only async-signal-safe work: realizar_session_cancel() stores one flag. */
 static void on_interrupt(int signal_number)
@@ -16,17 +37,17 @@ static void on_interrupt(int signal_number)
     realizar_session *session = atomic_load(&watched);
 
     (void)signal_number;
-    if (atomic_fetch_add(&count, 1) > 0 || (session == NULL && !asked))
+    if (interrupt_ends_process())
         _exit(130);
-    if (session == NULL)
-        return;
-    realizar_session_cancel(session);
+    if (session != NULL)
+        realizar_session_cancel(session);
 }
 
-void interrupt_watch(realizar_session *session)
+static void watch(realizar_session *session, bool lasts)
 {
     struct sigaction action = {.sa_handler = on_interrupt};
 
+    atomic_store(&lasting, lasts);
     atomic_store(&watched, session);
     (void)sigaction(SIGINT, &action, NULL);
 }
@@ -40,4 +61,19 @@ void interrupt_ask(void)
 bool interrupted(void)
 {
     return atomic_load(&count) > 0;
+}
+
+void interrupt_watch(realizar_session *session)
+{
+    watch(session, false);
+}
+
+void interrupt_watch_lasting(realizar_session *session)
+{
+    watch(session, true);
+}
+
+int interrupt_count(void)
+{
+    return atomic_load(&count);
 }

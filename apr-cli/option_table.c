@@ -63,14 +63,18 @@ const option_row OPTION_ROWS[] = {
     TEXT("chat-template", 0, "NAME|FILE", NULL, GROUP_PROMPT | GROUP_TEMPLATE, chat_template,
          "use this chat template instead of the model's"),
 
+    FLAG("inspect", 0, GROUP_CHAT, inspect,
+         "show each token with what else was likely, and how fast it went"),
+
     INT("max-tokens", 'n', "N", NULL, 1, MAX_INT, GROUP_SAMPLING | GROUP_INFERENCES, max_tokens,
-        "stop after N tokens (default: when the turn ends or the context is full)"),
+        "stop after N tokens (default: when the turn ends or the context is full; chat: 512)"),
     FLOAT("temperature", "X", NULL, 0, 1e4, GROUP_SAMPLING, temperature,
           "0: always the most probable token (default: the model's, else 0.7)"),
     INT("top-k", 0, "N", NULL, 0, MAX_INT, GROUP_SAMPLING, top_k,
         "keep the N most probable tokens; 0: all (default: the model's, else 40)"),
     FLOAT("top-p", "X", NULL, 0, 1, GROUP_SAMPLING, top_p,
-          "keep the most probable tokens up to this sum (default: the model's, else 0.95)"),
+          "keep the most probable tokens up to this sum (default: the model's, else 0.95; chat: "
+          "0.9)"),
     FLOAT("min-p", "X", NULL, 0, 1, GROUP_SAMPLING, min_p,
           "drop tokens below X times the largest probability (default: the model's, else 0.05)"),
     FLOAT("repeat-penalty", "X", NULL, 1e-4, 1e4, GROUP_SAMPLING, repeat_penalty,

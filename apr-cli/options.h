@@ -25,7 +25,7 @@ typedef struct cli_options {
     const char *kv_type, *backend;
     /* the prompt */
     const char *prompt, *file, *system, *chat_template;
-    bool chat, no_chat;
+    bool chat, no_chat, inspect;
     /* generation */
     int64_t max_tokens, top_k, repeat_last_n, seed;
     double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
@@ -74,6 +74,7 @@ enum {
     GROUP_TEMPLATE = 1 << 11,
     GROUP_FILE = 1 << 12,
     GROUP_CONVERT = 1 << 13,
+    GROUP_CHAT = 1 << 14,
     GROUP_HEXDUMP = 1 << 20,
     GROUP_DIFFERENCES = 1 << 21,
     GROUP_CHAIN = 1 << 22,

@@ -80,22 +80,30 @@ static char *conversation(const cli_arguments *a, const text_buffer *user)
     return text;
 }
 
+trueno_status encode_messages(const realizar_engine *engine, const char *source, const char *name,
+                              const char *messages, realizar_ids *out, trueno_error *err)
+{
+    realizar_chat_input input = chat_input(messages, NULL, true);
+    realizar_template *compiled = NULL;
+    trueno_status status =
+        realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
+
+    if (status == TRUENO_OK)
+        status = realizar_encode_chat(engine, compiled, &input, out, err);
+    realizar_template_free(compiled);
+    return status;
+}
+
 static trueno_status encode_chat(const cli_arguments *a, const realizar_engine *engine,
                                  const char *source, const char *name, const text_buffer *user,
                                  realizar_ids *out, trueno_error *err)
 {
     char *messages = conversation(a, user);
-    realizar_chat_input input;
-    realizar_template *compiled = NULL;
     trueno_status status;
 
     if (messages == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for the conversation");
-    input = chat_input(messages, NULL, true);
-    status = realizar_template_new(&compiled, source, strlen(source), name, NULL, err);
-    if (status == TRUENO_OK)
-        status = realizar_encode_chat(engine, compiled, &input, out, err);
-    realizar_template_free(compiled);
+    status = encode_messages(engine, source, name, messages, out, err);
     free(messages);
     return status;
 }

@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
+
+static const builtin_defaults BUILTIN = {.temperature = 0.7f, .top_p = 0.95f};
 
 /* All that one run holds, freed in one place. */
 typedef struct run_state {
     realizar_engine *engine;
     realizar_session *session;
-    realizar_generation *generation;
+    answer_state answer;
     realizar_generation_options options;
     realizar_logit_bias *bias;
-    text_buffer prompt, answer;
+    text_buffer prompt;
     realizar_ids ids;
     double load_ms;
 } run_state;
@@ -23,12 +24,11 @@ typedef struct run_state {
 static void free_state(run_state *r)
 {
     interrupt_watch(NULL);
-    realizar_generation_free(r->generation);
+    answer_free(&r->answer);
     realizar_session_free(r->session);
     realizar_engine_close(r->engine);
     free(r->bias);
     free(r->prompt.data);
-    free(r->answer.data);
     realizar_ids_free(&r->ids);
 }
 
@@ -62,46 +62,16 @@ static trueno_status prepare(cli_arguments *a, run_state *r, trueno_error *err)
                    realizar_engine_device(r->engine));
     }
     if ((status = make_prompt(a, r->engine, &r->prompt, &r->ids, err)) < 0 ||
-        (status = generation_options(a, r->engine, &r->options, &r->bias, err)) < 0)
+        (status = generation_options(a, r->engine, &BUILTIN, &r->options, &r->bias, err)) < 0)
         return status;
     return realizar_session_new(&r->session, r->engine, 0, err);
 }
 
-static trueno_status show_piece(const cli_arguments *a, run_state *r, const realizar_piece *piece,
-                                trueno_error *err)
-{
-    if (a->o.json || a->o.no_stream)
-        return text_append(&r->answer, piece->text, piece->bytes, err);
-    (void)fwrite(piece->text, 1, piece->bytes, stdout);
-    return piece->bytes > 0 ? flush_output(err) : TRUENO_OK;
-}
-
 static trueno_status generate(const cli_arguments *a, run_state *r, trueno_error *err)
 {
-    realizar_piece piece;
-    trueno_status status;
-    int more;
-
-    if (r->ids.count > INT32_MAX)
-        return trueno_fail(err, TRUENO_USAGE, "the prompt has %zu tokens", r->ids.count);
     interrupt_watch(r->session);
     spinner_start(a, "thinking");
-    status = realizar_generation_start(&r->generation, r->session, r->ids.ids,
-                                       (int32_t)r->ids.count, &r->options, err);
-    if (status < 0)
-        return status;
-    while ((more = realizar_generation_next(r->generation, &piece, err)) == 1) {
-        if (piece.bytes > 0)
-            spinner_stop();
-        if ((status = show_piece(a, r, &piece, err)) < 0)
-            return status;
-    }
-    return (trueno_status)more;
-}
-
-static double per_second(int32_t tokens, double milliseconds)
-{
-    return milliseconds > 0 && tokens > 0 ? tokens * 1e3 / milliseconds : 0;
+    return answer_prompt(a, r->session, &r->ids, &r->options, NULL, NULL, &r->answer, err);
 }
 
 static json_t *ids_json(const int32_t *ids, size_t count)
@@ -117,7 +87,7 @@ static json_t *timings_json(const run_state *r)
 {
     realizar_timings t;
 
-    realizar_generation_timings(r->generation, &t);
+    realizar_generation_timings(r->answer.generation, &t);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "load_ms", json_number(r->load_ms),
                      "prompt_ms", json_number(t.prompt_ms), "first_token_ms",
                      json_number(t.first_token_ms), "decode_ms", json_number(t.decode_ms),
@@ -125,19 +95,12 @@ static json_t *timings_json(const run_state *r)
                      "decode_tok_s", json_number(per_second(t.completion_tokens - 1, t.decode_ms)));
 }
 
-static int64_t peak_rss_bytes(void)
-{
-    struct rusage use;
-
-    return getrusage(RUSAGE_SELF, &use) == 0 ? (int64_t)use.ru_maxrss * 1024 : 0;
-}
-
 static json_t *result_json(const run_state *r)
 {
     const apr_model *model = realizar_engine_model(r->engine);
     int32_t count;
-    const int32_t *ids = realizar_generation_ids(r->generation, &count);
-    realizar_finish finish = realizar_generation_finish(r->generation);
+    const int32_t *ids = realizar_generation_ids(r->answer.generation, &count);
+    realizar_finish finish = realizar_generation_finish(r->answer.generation);
     json_t *o = json_object();
 
     (void)json_object_set_new(o, "schema", json_integer(1));
@@ -152,8 +115,7 @@ static json_t *result_json(const run_state *r)
     (void)json_object_set_new(o, "completion_tokens", json_integer(count));
     (void)json_object_set_new(o, "prompt_ids", ids_json(r->ids.ids, r->ids.count));
     (void)json_object_set_new(o, "ids", ids_json(ids, (size_t)count));
-    (void)json_object_set_new(
-        o, "text", json_text(r->answer.data != NULL ? r->answer.data : "", r->answer.bytes));
+    (void)json_object_set_new(o, "text", json_text(r->answer.text.data, r->answer.text.bytes));
     (void)json_object_set_new(o, "finish_reason", json_string(realizar_finish_name(finish)));
     (void)json_object_set_new(o, "seed", json_integer((json_int_t)r->options.sampling.seed));
     (void)json_object_set_new(o, "timings", timings_json(r));
@@ -166,15 +128,8 @@ static json_t *result_json(const run_state *r)
 
 static void print_timings(const cli_arguments *a, const run_state *r)
 {
-    realizar_timings t;
-
-    realizar_generation_timings(r->generation, &t);
     print_note(a, "load    %9.1f ms", r->load_ms);
-    print_note(a, "prompt  %9.1f ms  %6d tokens  %8.1f tok/s", t.prompt_ms, t.prompt_tokens,
-               per_second(t.prompt_tokens, t.prompt_ms));
-    print_note(a, "first   %9.1f ms", t.first_token_ms);
-    print_note(a, "decode  %9.1f ms  %6d tokens  %8.1f tok/s", t.decode_ms, t.completion_tokens,
-               per_second(t.completion_tokens - 1, t.decode_ms));
+    print_answer_timings(a, r->answer.generation);
     print_note(a, "memory  %9.1f MiB peak, %.1f MiB keys and values, seed %llu",
                (double)peak_rss_bytes() / 1048576.0,
                (double)realizar_session_kv_bytes(r->session) / 1048576.0,
@@ -186,7 +141,7 @@ static trueno_status report(const cli_arguments *a, const run_state *r, trueno_e
     if (a->o.json)
         return print_json(result_json(r), err);
     if (a->o.no_stream)
-        (void)fwrite(r->answer.data != NULL ? r->answer.data : "", 1, r->answer.bytes, stdout);
+        (void)fwrite(r->answer.text.data, 1, r->answer.text.bytes, stdout);
     (void)putchar('\n');
     if (a->o.benchmark || a->o.verbose) {
         trueno_status status = flush_output(err);
@@ -208,7 +163,7 @@ trueno_status run_command(cli_arguments *a, trueno_error *err)
     spinner_stop();
     if (status == TRUENO_OK)
         status = report(a, &r, err);
-    else if (status == TRUENO_CANCELLED && interrupted() && !a->o.json)
+    else if (status == TRUENO_CANCELLED && interrupt_count() > 0 && !a->o.json)
         (void)putchar('\n');
     free_state(&r);
     return status;

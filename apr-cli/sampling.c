@@ -42,16 +42,29 @@ static void set_if_given(const cli_arguments *a, const char *name, float *place,
         *place = (float)value;
 }
 
+/* The built-in defaults, and the model's own over them. */
+static void begin_with_defaults(const realizar_engine *engine, const builtin_defaults *builtin,
+                                realizar_generation_options *g)
+{
+    realizar_generation_options_init(g, sizeof *g, NULL);
+    g->max_tokens = builtin->max_tokens;
+    g->sampling.temperature = builtin->temperature;
+    g->sampling.top_p = builtin->top_p;
+    realizar_sampling_from_model(&g->sampling,
+                                 apr_model_generation_defaults(realizar_engine_model(engine)));
+}
+
 trueno_status generation_options(const cli_arguments *a, const realizar_engine *engine,
-                                 realizar_generation_options *g, realizar_logit_bias **bias,
-                                 trueno_error *err)
+                                 const builtin_defaults *builtin, realizar_generation_options *g,
+                                 realizar_logit_bias **bias, trueno_error *err)
 {
     const cli_options *o = &a->o;
     realizar_sampling *s = &g->sampling;
     trueno_status status;
 
-    realizar_generation_options_init(g, sizeof *g, engine);
-    g->max_tokens = (int32_t)o->max_tokens;
+    begin_with_defaults(engine, builtin, g);
+    if (option_given(a, "max-tokens"))
+        g->max_tokens = (int32_t)o->max_tokens;
     g->ignore_eos = o->ignore_eos;
     g->stops = o->stop.items;
     g->n_stops = o->stop.count;

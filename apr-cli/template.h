@@ -16,4 +16,9 @@ trueno_status render_prompt(const char *source, const char *name, const apr_voca
                             const char *messages, const char *tools, bool generation_prompt,
                             realizar_prompt *out, trueno_error *err);
 
+/* The conversation `messages` (a JSON array) as token ids, with the assistant's turn opened.
+ * out->ids is the caller's to free, on failure too. */
+trueno_status encode_messages(const realizar_engine *engine, const char *source, const char *name,
+                              const char *messages, realizar_ids *out, trueno_error *err);
+
 #endif
