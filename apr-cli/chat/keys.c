@@ -185,18 +185,18 @@ static unsigned char key_complete(EditLine *editor, int key)
 }
 
 typedef struct key_row {
-    const char *name, *help;
+    const wchar_t *name, *help;
     unsigned char (*run)(EditLine *editor, int key);
-    const char *keys[2];
+    const wchar_t *keys[2];
 } key_row;
 
 static const key_row KEYS[] = {
-    {"apr-interrupt", "take the line back", key_interrupt, {"^C"}},
-    {"apr-suspend", "stop the program for now", key_suspend, {"^Z"}},
-    {"apr-line-break", "begin a new line", key_line_break, {"\\e^M", "\\e^J"}},
-    {"apr-paste", "insert what the terminal pastes", key_paste, {"\\e[200~"}},
-    {"apr-editor", "edit the line with $EDITOR", key_editor, {"^G"}},
-    {"apr-complete", "complete a command or file name", key_complete, {"^I"}},
+    {L"apr-interrupt", L"take the line back", key_interrupt, {L"^C"}},
+    {L"apr-suspend", L"stop the program for now", key_suspend, {L"^Z"}},
+    {L"apr-line-break", L"begin a new line", key_line_break, {L"\\e^M", L"\\e^J"}},
+    {L"apr-paste", L"insert what the terminal pastes", key_paste, {L"\\e[200~"}},
+    {L"apr-editor", L"edit the line with $EDITOR", key_editor, {L"^G"}},
+    {L"apr-complete", L"complete a command or file name", key_complete, {L"^I"}},
 };
 
 void bind_keys(line_input *in)
@@ -205,8 +205,9 @@ void bind_keys(line_input *in)
      * break */
     (void)el_set(in->editor, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        (void)el_set(in->editor, EL_ADDFN, KEYS[i].name, KEYS[i].help, KEYS[i].run);
+        /* wide texts: libedit keeps copies of narrow ones that it never frees */
+        (void)el_wset(in->editor, EL_ADDFN, KEYS[i].name, KEYS[i].help, KEYS[i].run);
         for (size_t k = 0; k < 2 && KEYS[i].keys[k] != NULL; k++)
-            (void)el_set(in->editor, EL_BIND, KEYS[i].keys[k], KEYS[i].name, NULL);
+            (void)el_wset(in->editor, EL_BIND, KEYS[i].keys[k], KEYS[i].name, NULL);
     }
 }
