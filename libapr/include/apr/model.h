@@ -102,10 +102,10 @@ TRUENO_API const apr_tensor *apr_model_tensor(const apr_model *model, size_t ind
 TRUENO_API const apr_tensor *apr_model_find(const apr_model *model, const char *name);
 
 /**
- * The name that the role's tensor has in files of the model's format ("blk.3.attn_k.weight" in GGUF,
- * "model.layers.3.self_attn.k_proj.weight" elsewhere), whether the model has it or not; for messages,
- * cut at `bytes`, of which there is one at least. `layer` is ignored for roles outside the layers.
- * Any thread.
+ * The name that the role's tensor has in files of the model's format ("blk.3.attn_k.weight" in
+ * GGUF, "model.layers.3.self_attn.k_proj.weight" elsewhere), whether the model has it or not; for
+ * messages, cut at `bytes`, of which there is one at least. `layer` is ignored for roles outside
+ * the layers. Any thread.
  */
 TRUENO_API void apr_model_role_name(const apr_model *model, apr_role role, int32_t layer, char *out,
                                     size_t bytes);

@@ -8,7 +8,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define TRUENO_API __attribute__((visibility("default")))
+#define TRUENO_API          __attribute__((visibility("default")))
 #define TRUENO_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define TRUENO_API
@@ -45,8 +45,8 @@ typedef struct trueno_error {
  * Fill *err (NULL is allowed) and return `status`, so that a function can end with
  * `return trueno_fail(err, TRUENO_FORMAT, "...", ...)`. The text is cut at the struct's size.
  */
-TRUENO_API trueno_status trueno_fail(trueno_error *err, trueno_status status, const char *format, ...)
-    TRUENO_PRINTF(3, 4);
+TRUENO_API trueno_status trueno_fail(trueno_error *err, trueno_status status, const char *format,
+                                     ...) TRUENO_PRINTF(3, 4);
 
 /**
  * Put "text: " before the message in *err, unless it begins so, and return its status; for callers

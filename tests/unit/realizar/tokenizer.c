@@ -234,7 +234,8 @@ static void test_sentencepiece(void **state)
     free(f);
 }
 
-/* A byte token whose number is no byte (an index below the table in another program) stands for its own letters. */
+/* A byte token whose number is no byte (an index below the table in another program) stands for its
+ * own letters. */
 static void test_odd_byte_tokens(void **state)
 {
     static const char *const odd[] = {"<0x-1>", "<0x100>", "<0xG1>", "<0x>", "<0x+1>", "<0x 1>"};
