@@ -3,7 +3,7 @@
 #include "commands.h"
 
 #include <apr/convert.h>
-#include <apr/inspect.h>
+#include <apr/statistics.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +184,8 @@ trueno_status validate_command(cli_arguments *a, trueno_error *err)
         const apr_tensor *t = apr_model_tensor(model, i);
         apr_tensor_statistics s;
 
-        if (trueno_type_get(t->type) == NULL || (status = apr_tensor_stats(model, t, &s, err)) < 0)
+        if (trueno_type_get(t->type) == NULL ||
+            (status = apr_tensor_stats(model, t, NULL, &s, err)) < 0)
             continue;
         if (s.nans + s.infinities > 0)
             status = trueno_fail(err, TRUENO_CONTENT,

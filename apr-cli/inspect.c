@@ -68,6 +68,18 @@ static void print_shape(const json_t *shape)
     (void)printf(" %-18s", text);
 }
 
+static void print_statistics(const json_t *stats)
+{
+    (void)printf("  min %10.4g max %10.4g mean %10.3g std %10.3g zeros %lld NaN %lld Inf %lld",
+                 json_number_value(json_object_get(stats, "min")),
+                 json_number_value(json_object_get(stats, "max")),
+                 json_number_value(json_object_get(stats, "mean")),
+                 json_number_value(json_object_get(stats, "std")),
+                 (long long)json_integer_value(json_object_get(stats, "zero_count")),
+                 (long long)json_integer_value(json_object_get(stats, "nan_count")),
+                 (long long)json_integer_value(json_object_get(stats, "inf_count")));
+}
+
 void print_tensors(const json_t *document)
 {
     const json_t *list = json_object_get(document, "tensors");
@@ -79,12 +91,8 @@ void print_tensors(const json_t *document)
                      json_string_value(json_object_get(t, "dtype")));
         print_shape(json_object_get(t, "shape"));
         (void)printf(" %12lld", (long long)json_integer_value(json_object_get(t, "bytes")));
-        if (stats != NULL)
-            (void)printf("  min %10.4g max %10.4g mean %10.3g std %10.3g",
-                         json_number_value(json_object_get(stats, "min")),
-                         json_number_value(json_object_get(stats, "max")),
-                         json_number_value(json_object_get(stats, "mean")),
-                         json_number_value(json_object_get(stats, "std")));
+        if (json_is_object(stats))
+            print_statistics(stats);
         (void)putchar('\n');
     }
 }
@@ -129,7 +137,8 @@ trueno_status tensors_command(cli_arguments *a, trueno_error *err)
     apr_tensors_options options = {.size = sizeof options,
                                    .filter = a->o.filter,
                                    .limit = (size_t)a->o.limit,
-                                   .stats = a->o.stats};
+                                   .stats = a->o.stats,
+                                   .threads = (int32_t)a->o.threads};
     apr_model *model;
     size_t bytes = 0;
     char *text = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A model's fingerprint: moments, percentiles and a checksum of every tensor. */
 #include <apr/compare.h>
-#include <apr/inspect.h>
+#include <apr/statistics.h>
 
 #include "json_write.h"
 #include "model_private.h"
@@ -106,25 +106,13 @@ static void find_percentiles(ranks *r, const trueno_tensor *view, float *row, ui
     }
 }
 
-static void put_double(apr_json *j, const char *key, double value)
-{
-    apr_json_key(j, key);
-    apr_json_double(j, value);
-}
-
-static void put_uint(apr_json *j, const char *key, uint64_t value)
-{
-    apr_json_key(j, key);
-    apr_json_uint(j, value);
-}
-
 static trueno_status put_values(apr_json *j, const apr_model *m, const apr_tensor *t, ranks *r,
                                 trueno_error *err)
 {
     const trueno_tensor view = apr_tensor_matrix(m, t);
     const size_t bytes = (size_t)view.cols * sizeof(float);
     apr_tensor_statistics s;
-    trueno_status status = apr_tensor_stats(m, t, &s, err);
+    trueno_status status = apr_tensor_stats(m, t, NULL, &s, err);
     float *row;
 
     if (status < 0)
@@ -135,18 +123,18 @@ static trueno_status put_values(apr_json *j, const apr_model *m, const apr_tenso
                            t->name);
     find_percentiles(r, &view, row, s.count - s.nans - s.infinities);
     trueno_release(m->options.allocator, row, bytes);
-    put_uint(j, "count", s.count);
-    put_double(j, "mean", s.mean);
-    put_double(j, "std", s.std);
-    put_double(j, "min", s.min);
-    put_double(j, "max", s.max);
+    apr_json_put_uint(j, "count", s.count);
+    apr_json_put_double(j, "mean", s.mean);
+    apr_json_put_double(j, "std", s.std);
+    apr_json_put_double(j, "min", s.min);
+    apr_json_put_double(j, "max", s.max);
     for (int p = 0; p < N_PERCENTILES; p++) {
         apr_json_key(j, PERCENTILES[p].key);
         apr_json_float(j, r->value[p]);
     }
-    put_uint(j, "zero_count", s.zeros);
-    put_uint(j, "nan_count", s.nans);
-    put_uint(j, "inf_count", s.infinities);
+    apr_json_put_uint(j, "zero_count", s.zeros);
+    apr_json_put_uint(j, "nan_count", s.nans);
+    apr_json_put_uint(j, "inf_count", s.infinities);
     return TRUENO_OK;
 }
 

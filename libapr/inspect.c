@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A model as JSON: what `apr inspect` and `apr tensors` print. */
 #include <apr/inspect.h>
+#include <apr/statistics.h>
 
 #include "config_json.h"
 #include "json_write.h"
@@ -104,73 +105,79 @@ trueno_status apr_inspect_json(const apr_model *m, bool whole_arrays, char **out
     return apr_json_finish(&j, m->path, out, bytes, err);
 }
 
-static trueno_status write_stats(apr_json *j, const apr_model *m, const apr_tensor *t,
-                                 trueno_error *err)
+static void write_stats(apr_json *j, const apr_tensor_statistics *s)
 {
-    apr_tensor_statistics s;
-    trueno_status status = apr_tensor_stats(m, t, &s, err);
-
     apr_json_key(j, "stats");
-    if (status == TRUENO_UNSUPPORTED) {
+    if (s == NULL) { /* nothing reads its type */
         apr_json_null(j);
-        return TRUENO_OK;
+        return;
     }
-    if (status < 0)
-        return status;
     apr_json_open(j, '{');
-    apr_json_key(j, "min");
-    apr_json_double(j, s.min);
-    apr_json_key(j, "max");
-    apr_json_double(j, s.max);
-    apr_json_key(j, "mean");
-    apr_json_double(j, s.mean);
-    apr_json_key(j, "std");
-    apr_json_double(j, s.std);
-    apr_json_key(j, "nan_count");
-    apr_json_uint(j, s.nans);
-    apr_json_key(j, "inf_count");
-    apr_json_uint(j, s.infinities);
-    apr_json_key(j, "zero_count");
-    apr_json_uint(j, s.zeros);
+    apr_json_put_double(j, "min", s->min);
+    apr_json_put_double(j, "max", s->max);
+    apr_json_put_double(j, "mean", s->mean);
+    apr_json_put_double(j, "std", s->std);
+    apr_json_put_uint(j, "nan_count", s->nans);
+    apr_json_put_uint(j, "inf_count", s->infinities);
+    apr_json_put_uint(j, "zero_count", s->zeros);
     apr_json_close(j, '}');
-    return TRUENO_OK;
 }
 
-static trueno_status write_tensor(apr_json *j, const apr_model *m, const apr_tensor *t, bool stats,
-                                  trueno_error *err)
+/* The members of a tensor's object that need no reading of weights. */
+static void write_tensor(apr_json *j, const apr_model *m, const apr_tensor *t)
 {
-    trueno_status status = TRUENO_OK;
-
-    apr_json_open(j, '{');
-    apr_json_key(j, "name");
-    apr_json_string(j, t->name);
-    apr_json_key(j, "dtype");
-    apr_json_string(j, apr_tensor_type_name(t));
+    apr_json_put_string(j, "name", t->name);
+    apr_json_put_string(j, "dtype", apr_tensor_type_name(t));
     apr_json_key(j, "shape");
     apr_json_open(j, '[');
     for (int i = 0; i < t->n_dims; i++)
         apr_json_int(j, t->dims[i]);
     apr_json_close(j, ']');
-    apr_json_key(j, "bytes");
-    apr_json_uint(j, t->bytes);
-    apr_json_key(j, "offset");
-    apr_json_uint(j, t->offset);
-    if (m->n_sources > 1) {
-        apr_json_key(j, "file");
-        apr_json_string(j, m->sources[t->file].path);
+    apr_json_put_uint(j, "bytes", t->bytes);
+    apr_json_put_uint(j, "offset", t->offset);
+    if (m->n_sources > 1)
+        apr_json_put_string(j, "file", m->sources[t->file].path);
+}
+
+/* A list of tensors in the making. */
+typedef struct listing {
+    const apr_model *m;
+    apr_json *j;
+} listing;
+
+static trueno_status write_with_stats(void *user, const apr_tensor *t,
+                                      const apr_tensor_statistics *s, trueno_error *err)
+{
+    const listing *l = user;
+
+    (void)err;
+    apr_json_open(l->j, '{');
+    write_tensor(l->j, l->m, t);
+    write_stats(l->j, s);
+    apr_json_close(l->j, '}');
+    return TRUENO_OK;
+}
+
+static void write_without_stats(apr_json *j, const apr_model *m, const apr_tensors_options *o)
+{
+    size_t listed = 0;
+
+    for (size_t i = 0; i < m->n_tensors && (o->limit == 0 || listed < o->limit); i++) {
+        if (!apr_name_matches(m->tensors[i].name, o->filter))
+            continue;
+        listed++;
+        apr_json_open(j, '{');
+        write_tensor(j, m, &m->tensors[i]);
+        apr_json_close(j, '}');
     }
-    if (stats)
-        status = write_stats(j, m, t, err);
-    apr_json_close(j, '}');
-    return status;
 }
 
 trueno_status apr_tensors_json(const apr_model *m, const apr_tensors_options *options, char **out,
                                size_t *bytes, trueno_error *err)
 {
     apr_json j = {.buffer.allocator = m->options.allocator};
+    listing l = {.m = m, .j = &j};
     apr_tensors_options o = {0};
-    size_t listed = 0;
     trueno_status status = TRUENO_OK;
 
     *out = NULL;
@@ -178,15 +185,16 @@ trueno_status apr_tensors_json(const apr_model *m, const apr_tensors_options *op
     if (options != NULL)
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     apr_json_open(&j, '{');
-    apr_json_key(&j, "schema");
-    apr_json_int(&j, 1);
+    apr_json_put_int(&j, "schema", 1);
     apr_json_key(&j, "tensors");
     apr_json_open(&j, '[');
-    for (size_t i = 0; i < m->n_tensors && status == TRUENO_OK; i++) {
-        if (!apr_name_matches(m->tensors[i].name, o.filter) || (o.limit != 0 && listed == o.limit))
-            continue;
-        listed++;
-        status = write_tensor(&j, m, &m->tensors[i], o.stats, err);
+    if (o.stats) {
+        const apr_tensors_stats_options which = {
+            .size = sizeof which, .filter = o.filter, .limit = o.limit, .threads = o.threads};
+
+        status = apr_tensors_stats(m, &which, write_with_stats, &l, err);
+    } else {
+        write_without_stats(&j, m, &o);
     }
     apr_json_close(&j, ']');
     apr_json_close(&j, '}');

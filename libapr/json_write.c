@@ -170,6 +170,18 @@ void apr_json_put_int(apr_json *j, const char *key, int64_t value)
     apr_json_int(j, value);
 }
 
+void apr_json_put_uint(apr_json *j, const char *key, uint64_t value)
+{
+    apr_json_key(j, key);
+    apr_json_uint(j, value);
+}
+
+void apr_json_put_double(apr_json *j, const char *key, double value)
+{
+    apr_json_key(j, key);
+    apr_json_double(j, value);
+}
+
 void apr_json_put_bool(apr_json *j, const char *key, bool value)
 {
     apr_json_key(j, key);

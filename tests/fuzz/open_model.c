@@ -7,7 +7,8 @@
 
 void fuzz_open_model(const uint8_t *data, size_t bytes)
 {
-    const apr_tensors_options tensors = {.size = sizeof tensors, .stats = bytes < 8192};
+    const apr_tensors_options tensors = {
+        .size = sizeof tensors, .stats = bytes < 8192, .threads = 1};
     apr_model_options options;
     trueno_error err;
     apr_model *m;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** @file inspect.h  An open model as JSON documents, and statistics of its tensors. */
+/** @file inspect.h  An open model as JSON documents. */
 #ifndef APR_INSPECT_H
 #define APR_INSPECT_H
 
@@ -26,6 +26,7 @@ typedef struct apr_tensors_options {
     const char *filter; /**< a pattern with * and ?, or a part of the name; NULL: all */
     size_t limit;       /**< at most so many; 0: all */
     bool stats;         /**< read every weight of those listed: apr_tensor_stats() */
+    int32_t threads;    /**< for the statistics; 0: trueno_cpu_default_threads() */
 } apr_tensors_options;
 
 /**
@@ -39,20 +40,6 @@ TRUENO_API trueno_status apr_tensors_json(const apr_model *model,
 
 /** Free a text that one of the above made from this model; NULL is fine. */
 TRUENO_API void apr_inspect_free(const apr_model *model, char *text, size_t bytes);
-
-/** Statistics over all weights of a tensor, in double precision. */
-typedef struct apr_tensor_statistics {
-    double min, max, mean, std; /**< of the finite values; std is the population's */
-    uint64_t count;             /**< of all values */
-    uint64_t nans, infinities, zeros;
-} apr_tensor_statistics;
-
-/**
- * Read every weight. TRUENO_UNSUPPORTED for element types outside the registry,
- * TRUENO_NO_MEMORY for want of one row of floats.
- */
-TRUENO_API trueno_status apr_tensor_stats(const apr_model *model, const apr_tensor *tensor,
-                                          apr_tensor_statistics *out, trueno_error *err);
 
 #ifdef __cplusplus
 }
