@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of commands, and the way from argv to one of them. */
 #include "commands.h"
+#include "settings.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 const command_row COMMANDS[] = {
-    {"run", "MODEL [PROMPT]", "answer a prompt", GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING, 1, 2,
-     run_command},
+    {"run", "MODEL [PROMPT]", "answer a prompt",
+     GROUP_RECIPE | GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING, 1, 2, run_command},
     {"chat", "MODEL [MESSAGE]", "talk with a model",
-     GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING | GROUP_CHAT, 1, 2, chat_command},
-    {"tokenize", "MODEL [TEXT]", "show the tokens of a text", GROUP_TOKENIZE | GROUP_FILE, 1, 2,
-     tokenize_command},
-    {"detokenize", "MODEL ID...", "give the bytes of tokens back", GROUP_FILE, 1, -1,
+     GROUP_RECIPE | GROUP_ENGINE | GROUP_PROMPT | GROUP_SAMPLING | GROUP_CHAT, 1, 2, chat_command},
+    {"tokenize", "MODEL [TEXT]", "show the tokens of a text",
+     GROUP_RECIPE | GROUP_TOKENIZE | GROUP_FILE, 1, 2, tokenize_command},
+    {"detokenize", "MODEL ID...", "give the bytes of tokens back", GROUP_RECIPE | GROUP_FILE, 1, -1,
      detokenize_command},
     {"render", "MODEL|TEMPLATE.jinja", "show the prompt that a chat template makes",
-     GROUP_RENDER | GROUP_TEMPLATE | GROUP_FILE, 1, 1, render_command},
-    {"inspect", "MODEL", "show a model's metadata", GROUP_INSPECT | GROUP_FILE, 1, 1,
+     GROUP_RECIPE | GROUP_RENDER | GROUP_TEMPLATE | GROUP_FILE, 1, 1, render_command},
+    {"inspect", "MODEL", "show a model's metadata", GROUP_RECIPE | GROUP_INSPECT | GROUP_FILE, 1, 1,
      inspect_command},
-    {"tensors", "MODEL", "list a model's tensors", GROUP_TENSORS | GROUP_FILE, 1, 1,
+    {"tensors", "MODEL", "list a model's tensors", GROUP_RECIPE | GROUP_TENSORS | GROUP_FILE, 1, 1,
      tensors_command},
-    {"bench", "MODEL", "measure prompt processing and generation", GROUP_ENGINE | GROUP_BENCH, 1, 1,
-     bench_command},
-    {"eval", "MODEL", "perplexity and divergence on a text", GROUP_ENGINE | GROUP_EVAL, 1, 1,
-     eval_command},
+    {"bench", "MODEL", "measure prompt processing and generation",
+     GROUP_RECIPE | GROUP_ENGINE | GROUP_BENCH, 1, 1, bench_command},
+    {"eval", "MODEL", "perplexity and divergence on a text",
+     GROUP_RECIPE | GROUP_ENGINE | GROUP_EVAL, 1, 1, eval_command},
     {"convert", "MODEL", "write a model in another format or with other weight types",
      GROUP_CONVERT | GROUP_FILE, 1, 1, convert_command},
     {"import", "MODEL", "write a model as .apr", GROUP_CONVERT | GROUP_FILE, 1, 1, import_command},
@@ -36,7 +37,7 @@ const command_row COMMANDS[] = {
      validate_command},
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
      verb_missing},
-    {"config", "", "show every option's value", ~0u, 0, 0, config_command},
+    {"config", "", "show every option's value", GROUP_EVERY, 0, 0, config_command},
     {"completion", "bash", "print a shell completion script", 0, 1, 1, completion_command},
     {"man", "[COMMAND]", "print a manual page (scdoc source)", 0, 0, 1, man_command},
     {"help", "[COMMAND [VERB]]", "show help", 0, 0, 2, help_command},
@@ -134,6 +135,10 @@ static trueno_status run_row(const command_row *c, cli_arguments *a, trueno_erro
     if (a->o.version)
         return print_version(a, err);
     status = check_count(c, a, err);
+    if (status == TRUENO_OK && c->groups != 0 && !a->o.no_settings)
+        status = settings_apply(a, c->groups | GROUP_GLOBAL, err);
+    if (status == TRUENO_OK && (c->groups & GROUP_RECIPE) != 0 && c->groups != GROUP_EVERY)
+        status = recipe_apply(a, c->groups, err);
     return status < 0 ? status : c->run(a, err);
 }
 

@@ -57,7 +57,7 @@ void print_command_help(const command_row *c)
                  c->arguments);
     if (verbs != NULL)
         print_rows("\nverbs", verbs, 26);
-    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
+    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != GROUP_EVERY)
         print_options("options", c->groups & ~(unsigned)GROUP_GLOBAL);
     print_options("options of every command", GROUP_GLOBAL);
 }
@@ -175,7 +175,7 @@ static void print_command_man(const command_row *c)
         (void)printf(".\n");
         print_man_rows(verbs->groups & ~(unsigned)GROUP_GLOBAL);
     }
-    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != ~0u)
+    if ((c->groups & ~(unsigned)GROUP_GLOBAL) != 0 && c->groups != GROUP_EVERY)
         print_man_options("OPTIONS", c->groups & ~(unsigned)GROUP_GLOBAL);
     print_man_options("GLOBAL OPTIONS", GROUP_GLOBAL);
     (void)printf("\n# EXIT STATUS\n\nSee *apr*(1).\n");

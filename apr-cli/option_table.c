@@ -28,15 +28,19 @@
 
 const option_row OPTION_ROWS[] = {
     FLAG("json", 0, GROUP_GLOBAL, json, "print one JSON document on standard output"),
-    FLAG("verbose", 'v', GROUP_GLOBAL, verbose, "tell what is loaded and how fast it runs"),
-    FLAG("quiet", 'q', GROUP_GLOBAL, quiet, "errors only on standard error"),
-    FLAG("offline", 0, GROUP_GLOBAL, offline, "never use the network"),
-    TEXT("color", 0, "auto|always|never", "auto", GROUP_GLOBAL, color,
+    FLAG("verbose", 'v', GROUP_GLOBAL | GROUP_DISPLAY, verbose,
+         "tell what is loaded and how fast it runs"),
+    FLAG("quiet", 'q', GROUP_GLOBAL | GROUP_DISPLAY, quiet, "errors only on standard error"),
+    FLAG("offline", 0, GROUP_GLOBAL, offline, "never use the network (no command does so far)"),
+    FLAG("no-settings", 0, GROUP_GLOBAL | GROUP_NOT_SETTINGS, no_settings,
+         "read no settings file (apr.yaml)"),
+    TEXT("color", 0, "auto|always|never", "auto", GROUP_GLOBAL | GROUP_DISPLAY, color,
          "colours and spinner; auto: on a terminal, unless NO_COLOR is set"),
-    FLAG("help", 'h', GROUP_GLOBAL, help, "show help"),
-    FLAG("version", 0, GROUP_GLOBAL, version, "show the version; with -v also the backends"),
+    FLAG("help", 'h', GROUP_GLOBAL | GROUP_NOT_ENVIRONMENT | GROUP_NOT_SETTINGS, help, "show help"),
+    FLAG("version", 0, GROUP_GLOBAL | GROUP_NOT_ENVIRONMENT | GROUP_NOT_SETTINGS, version,
+         "show the version; with -v also the backends"),
 
-    INT("ctx", 'c', "N", NULL, 1, MAX_INT, GROUP_ENGINE | GROUP_EVAL, ctx,
+    INT("ctx", 'c', "N", NULL, 1, MAX_INT, GROUP_ENGINE | GROUP_EVAL | GROUP_PARAMETER, ctx,
         "positions in the context (default: the model's limit; eval: 512)"),
     INT("threads", 't', "N", NULL, 1, 1024,
         GROUP_ENGINE | GROUP_CONVERT | GROUP_DIFFERENCES | GROUP_CHAIN | GROUP_ROUND_TRIP |
@@ -46,7 +50,7 @@ const option_row OPTION_ROWS[] = {
     FLAG("no-gpu", 0, GROUP_ENGINE, no_gpu, "use the CPU even where a GPU is"),
     TEXT("backend", 0, "cpu|cuda|reference", NULL, GROUP_ENGINE, backend,
          "compute with this backend; reference: exact and slow"),
-    TEXT("kv-type", 0, "f16|f32|q8_0", "f16", GROUP_ENGINE, kv_type,
+    TEXT("kv-type", 0, "f16|f32|q8_0", "f16", GROUP_ENGINE | GROUP_PARAMETER, kv_type,
          "how keys and values are stored"),
     FLAG("mmap", 0, GROUP_ENGINE, mmap,
          "compute from the file's own layout: less memory written, slower"),
@@ -64,7 +68,7 @@ const option_row OPTION_ROWS[] = {
     TEXT("chat-template", 0, "NAME|FILE", NULL, GROUP_PROMPT | GROUP_TEMPLATE, chat_template,
          "use this chat template instead of the model's"),
 
-    FLAG("inspect", 0, GROUP_CHAT, inspect,
+    FLAG("inspect", 0, GROUP_CHAT | GROUP_DISPLAY, inspect,
          "show each token with what else was likely, and how fast it went"),
 
     INT("max-tokens", 'n', "N", NULL, 1, MAX_INT, GROUP_SAMPLING | GROUP_INFERENCES, max_tokens,
@@ -141,7 +145,11 @@ const option_row OPTION_ROWS[] = {
          "where the files of each step are written"),
     TEXT("intermediate", 0, "apr|gguf|safetensors", NULL, GROUP_ROUND_TRIP, intermediate,
          "the format between (default: safetensors; for a SafeTensors model: apr)"),
-    FLAG("show-origin", 0, GROUP_CONFIG, show_origin, "say where each value comes from"),
+    FLAG("show-origin", 0, GROUP_CONFIG | GROUP_NOT_ENVIRONMENT | GROUP_NOT_SETTINGS, show_origin,
+         "say where each value comes from"),
 };
 
 const int N_OPTION_ROWS = sizeof OPTION_ROWS / sizeof OPTION_ROWS[0];
+
+_Static_assert(sizeof OPTION_ROWS / sizeof OPTION_ROWS[0] <= MOST_OPTION_ROWS,
+               "cli_arguments holds a source for each row");

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Setting options from text, from the environment and from the command line. */
+/* Setting options from text, whoever gives it. */
 #include "options.h"
+#include "tree.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_BASE = 1000, MAX_ROWS = 128 };
+/* Options that contradict each other: of two sources the stronger one decides. */
+static const char *const OPPOSITES[][2] = {
+    {"gpu", "no-gpu"},       {"gpu", "backend"},           {"no-gpu", "backend"},
+    {"stream", "no-stream"}, {"stream", "json"},           {"chat", "no-chat"},
+    {"no-chat", "system"},   {"no-chat", "chat-template"}, {"verbose", "quiet"},
+};
+enum { N_OPPOSITES = sizeof OPPOSITES / sizeof OPPOSITES[0] };
 
 void option_variable(const char *name, char *out, size_t bytes)
 {
@@ -18,20 +24,44 @@ void option_variable(const char *name, char *out, size_t bytes)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a != '\0' && *b != '\0'; a++, b++)
+        if ((*a == '_' ? '-' : *a) != *b)
+            return false;
+    return *a == *b;
+}
+
 int option_find(const char *name, unsigned groups)
 {
     for (int i = 0; i < N_OPTION_ROWS; i++)
-        if ((OPTION_ROWS[i].groups & groups) != 0 && strcmp(OPTION_ROWS[i].name, name) == 0)
+        if ((OPTION_ROWS[i].groups & groups) != 0 && same_name(name, OPTION_ROWS[i].name))
             return i;
     return -1;
 }
 
+const char *option_nearest(const char *word, unsigned groups)
+{
+    const char *names[MOST_OPTION_ROWS + 1];
+    int n = 0;
+
+    for (int i = 0; i < N_OPTION_ROWS; i++)
+        if ((OPTION_ROWS[i].groups & groups) != 0)
+            names[n++] = OPTION_ROWS[i].name;
+    names[n] = NULL;
+    return nearest_word(word, names);
+}
+
+option_origin option_origin_of(const cli_arguments *a, const char *name)
+{
+    int row = option_find(name, GROUP_EVERY);
+
+    return row >= 0 ? a->source[row].origin : ORIGIN_DEFAULT;
+}
+
 bool option_given(const cli_arguments *a, const char *name)
 {
-    for (int i = 0; i < N_OPTION_ROWS; i++)
-        if (strcmp(OPTION_ROWS[i].name, name) == 0 && a->origin[i] != ORIGIN_DEFAULT)
-            return true;
-    return false;
+    return option_origin_of(a, name) != ORIGIN_DEFAULT;
 }
 
 static trueno_status set_flag(bool *place, const char *text, const char *where, trueno_error *err)
@@ -75,7 +105,8 @@ static trueno_status set_float(double *place, const option_row *row, const char 
     char *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end != '\0')
+    /* strtod() also takes hexadecimal, "inf" and "nan" */
+    if (end == text || *end != '\0' || text[strspn(text, "+-.0123456789eE")] != '\0')
         return trueno_fail(err, TRUENO_USAGE, "%s: '%s' is not a number", where, text);
     if (!(value >= row->low && value <= row->high))
         return trueno_fail(err, TRUENO_USAGE, "%s: %g is out of range, allowed are %g to %g", where,
@@ -123,36 +154,122 @@ static trueno_status add_text(text_list *list, const char *text, trueno_error *e
     return TRUENO_OK;
 }
 
-trueno_status option_set(cli_arguments *a, int index, const char *text, option_origin origin,
-                         const char *where, trueno_error *err)
+static trueno_status set_value(int index, const char *text, void *place, const char *where,
+                               trueno_error *err)
 {
     const option_row *row = &OPTION_ROWS[index];
-    void *place = (char *)&a->o + row->offset;
-    text_list *list = place;
-    trueno_status status = TRUENO_INTERNAL;
 
     switch (row->kind) {
     case OPTION_FLAG:
-        status = set_flag(place, text, where, err);
-        break;
+        return set_flag(place, text, where, err);
     case OPTION_INT:
-        status = set_int(place, row, text, where, err);
-        break;
+        return set_int(place, row, text, where, err);
     case OPTION_FLOAT:
-        status = set_float(place, row, text, where, err);
-        break;
+        return set_float(place, row, text, where, err);
     case OPTION_TEXT:
-        status = set_text(place, row, text, where, err);
-        break;
+        return set_text(place, row, text, where, err);
     case OPTION_LIST:
-        if (a->origin[index] != origin) /* a stronger source replaces the weaker one's list */
-            list->count = 0;
-        status = add_text(list, text, err);
-        break;
+        return text != NULL ? add_text(place, text, err) : TRUENO_OK;
     }
-    if (status == TRUENO_OK)
-        a->origin[index] = origin;
-    return status;
+    return TRUENO_INTERNAL;
+}
+
+trueno_status option_check(int row, const char *text, const char *where, trueno_error *err)
+{
+    union {
+        bool flag;
+        int64_t whole;
+        double number;
+        const char *text;
+    } unused;
+
+    return OPTION_ROWS[row].kind == OPTION_LIST ? TRUENO_OK
+                                                : set_value(row, text, &unused, where, err);
+}
+
+static void *value_place(cli_arguments *a, int row)
+{
+    return (char *)&a->o + OPTION_ROWS[row].offset;
+}
+
+/* The row that contradicts `row` by that pair, or -1. */
+static int opposite(int pair, int row)
+{
+    for (int side = 0; side < 2; side++)
+        if (strcmp(OPPOSITES[pair][side], OPTION_ROWS[row].name) == 0)
+            return option_find(OPPOSITES[pair][1 - side], GROUP_EVERY);
+    return -1;
+}
+
+/* Set to something that contradicts; a flag that is false does not. */
+static bool speaks(cli_arguments *a, int row)
+{
+    return a->source[row].origin != ORIGIN_DEFAULT &&
+           (OPTION_ROWS[row].kind != OPTION_FLAG || *(bool *)value_place(a, row));
+}
+
+static bool is_outranked(cli_arguments *a, int row, option_origin origin)
+{
+    if (a->source[row].origin > origin)
+        return true;
+    for (int i = 0; i < N_OPPOSITES; i++) {
+        int other = opposite(i, row);
+
+        if (other >= 0 && speaks(a, other) && a->source[other].origin > origin)
+            return true;
+    }
+    return false;
+}
+
+/* Opposites are flags and texts: all bytes zero is "not set". */
+static void clear_weaker_opposites(cli_arguments *a, int row)
+{
+    if (!speaks(a, row))
+        return;
+    for (int i = 0; i < N_OPPOSITES; i++) {
+        int other = opposite(i, row);
+
+        if (other < 0 || a->source[other].origin >= a->source[row].origin)
+            continue;
+        memset(value_place(a, other), 0,
+               OPTION_ROWS[other].kind == OPTION_FLAG ? sizeof(bool) : sizeof(char *));
+        a->source[other] = (option_source){0};
+    }
+}
+
+/* "stream: false" is "no-stream: true". */
+static trueno_status set_negation(cli_arguments *a, int row, const option_source *source,
+                                  trueno_error *err)
+{
+    char name[48];
+    int negation;
+
+    if (OPTION_ROWS[row].kind != OPTION_FLAG || *(bool *)value_place(a, row))
+        return TRUENO_OK;
+    (void)snprintf(name, sizeof name, "no-%s", OPTION_ROWS[row].name);
+    negation = option_find(name, GROUP_EVERY);
+    return negation >= 0 ? option_set(a, negation, NULL, source, err) : TRUENO_OK;
+}
+
+trueno_status option_set(cli_arguments *a, int row, const char *text, const option_source *source,
+                         trueno_error *err)
+{
+    trueno_status status;
+
+    if (is_outranked(a, row, source->origin))
+        return option_check(row, text, source->where, err);
+    if (OPTION_ROWS[row].kind == OPTION_LIST && /* a stronger source replaces the weaker's list */
+        (text == NULL || a->source[row].origin != source->origin))
+        ((text_list *)value_place(a, row))->count = 0;
+    status = set_value(row, text, value_place(a, row), source->where, err);
+    if (status < 0)
+        return status;
+    a->source[row] = *source;
+    a->source[row].where = NULL;
+    if (source->origin == ORIGIN_DEFAULT)
+        return TRUENO_OK;
+    clear_weaker_opposites(a, row);
+    return set_negation(a, row, source, err);
 }
 
 trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *err)
@@ -165,136 +282,18 @@ trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *
         char variable[64];
 
         if (row->initial != NULL)
-            status = option_set(a, i, row->initial, ORIGIN_DEFAULT, row->name, err);
+            status = option_set(a, i, row->initial, &(option_source){.where = row->name}, err);
         option_variable(row->name, variable, sizeof variable);
-        value = (row->groups & groups) != 0 ? getenv(variable) : NULL;
-        if (status == TRUENO_OK && value != NULL)
-            status = option_set(a, i, value, ORIGIN_ENVIRONMENT, variable, err);
+        value = (row->groups & groups) != 0 && (row->groups & GROUP_NOT_ENVIRONMENT) == 0
+                    ? getenv(variable)
+                    : NULL;
+        if (status == TRUENO_OK && value != NULL && value[0] != '\0')
+            status =
+                option_set(a, i, value,
+                           &(option_source){.origin = ORIGIN_ENVIRONMENT, .where = variable}, err);
         if (status < 0)
             return status;
     }
-    return TRUENO_OK;
-}
-
-/* Edits from a to b: letters added, removed, changed, or two neighbours swapped. */
-static int edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 40 };
-    size_t n = strlen(a), m = strlen(b);
-    int d[LONGEST + 1][LONGEST + 1];
-
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
-    for (size_t i = 0; i <= n; i++)
-        for (size_t j = 0; j <= m; j++) {
-            int best = i == 0 ? (int)j : j == 0 ? (int)i : d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-
-            if (i > 0 && d[i - 1][j] + 1 < best)
-                best = d[i - 1][j] + 1;
-            if (j > 0 && d[i][j - 1] + 1 < best)
-                best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    return d[n][m];
-}
-
-const char *nearest_word(const char *word, const char *const *names)
-{
-    const char *best = NULL;
-    int least = (int)strlen(word) / 2 + 1;
-
-    for (; *names != NULL; names++) {
-        int distance = edit_distance(word, *names);
-
-        if (distance < least) {
-            least = distance;
-            best = *names;
-        }
-    }
-    return best;
-}
-
-static trueno_status unknown_option(const char *given, unsigned groups, trueno_error *err)
-{
-    const char *names[MAX_ROWS + 1], *near;
-    const char *word = given + strspn(given, "-");
-    char bare[64];
-    int n = 0;
-
-    for (int i = 0; i < N_OPTION_ROWS; i++)
-        if ((OPTION_ROWS[i].groups & groups) != 0)
-            names[n++] = OPTION_ROWS[i].name;
-    names[n] = NULL;
-    (void)snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word);
-    near = nearest_word(bare, names);
-    if (near == NULL)
-        return trueno_fail(err, TRUENO_USAGE, "unknown option '%s'; see --help", given);
-    return trueno_fail(err, TRUENO_USAGE, "unknown option '%s'; did you mean --%s?", given, near);
-}
-
-/* getopt's tables for the rows of `groups`: short letters, and long names numbered by row. */
-static void getopt_tables(unsigned groups, char *letters, struct option *names)
-{
-    *letters++ = ':';
-    for (int i = 0; i < N_OPTION_ROWS; i++) {
-        const option_row *row = &OPTION_ROWS[i];
-        bool argument = row->kind != OPTION_FLAG;
-
-        if ((row->groups & groups) == 0)
-            continue;
-        *names++ = (struct option){row->name, argument ? required_argument : no_argument, NULL,
-                                   LONG_BASE + i};
-        if (row->letter != 0) {
-            *letters++ = row->letter;
-            if (argument)
-                *letters++ = ':';
-        }
-    }
-    *letters = '\0';
-    *names = (struct option){0};
-}
-
-static int row_of_letter(int letter, unsigned groups)
-{
-    for (int i = 0; i < N_OPTION_ROWS; i++)
-        if ((OPTION_ROWS[i].groups & groups) != 0 && OPTION_ROWS[i].letter == letter)
-            return i;
-    return -1;
-}
-
-trueno_status options_parse(cli_arguments *a, unsigned groups, int argc, char **argv, int first,
-                            trueno_error *err)
-{
-    struct option names[MAX_ROWS + 1];
-    char letters[2 * MAX_ROWS + 2];
-    int found;
-
-    getopt_tables(groups, letters, names);
-    opterr = 0;
-    optind = first;
-    while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
-        const char *given = argv[optind - 1];
-        int row = found >= LONG_BASE ? found - LONG_BASE : row_of_letter(found, groups);
-        char where[64], letter[3] = {'-', (char)optopt, 0};
-        trueno_status status;
-
-        if (found == ':')
-            return trueno_fail(err, TRUENO_USAGE, "option '%s' needs a value",
-                               optopt >= LONG_BASE || optopt == 0 ? given : letter);
-        if (found == '?' && optopt >= LONG_BASE)
-            return trueno_fail(err, TRUENO_USAGE, "option '%s' takes no value", given);
-        if (found == '?' || row < 0)
-            return unknown_option(optopt != 0 ? letter : given, groups, err);
-        (void)snprintf(where, sizeof where, "--%s", OPTION_ROWS[row].name);
-        status = option_set(a, row, optarg, ORIGIN_COMMAND_LINE, where, err);
-        if (status < 0)
-            return status;
-    }
-    a->positional = (const char **)(void *)(argv + optind);
-    a->n_positional = argc - optind;
     return TRUENO_OK;
 }
 
@@ -306,7 +305,8 @@ void option_text(const cli_arguments *a, int index, char *out, size_t bytes)
     size_t used = 0;
 
     out[0] = '\0';
-    if (a->origin[index] == ORIGIN_DEFAULT && row->initial == NULL && row->kind != OPTION_FLAG)
+    if (a->source[index].origin == ORIGIN_DEFAULT && row->initial == NULL &&
+        row->kind != OPTION_FLAG)
         return;
     switch (row->kind) {
     case OPTION_FLAG:
@@ -333,5 +333,9 @@ void options_free(cli_arguments *a)
 {
     for (int i = 0; i < N_OPTION_ROWS; i++)
         if (OPTION_ROWS[i].kind == OPTION_LIST)
-            free((void *)((text_list *)(void *)((char *)&a->o + OPTION_ROWS[i].offset))->items);
+            free((void *)((text_list *)value_place(a, i))->items);
+    for (int i = 0; i < a->n_settings; i++)
+        tree_free(a->settings[i]);
+    for (int i = 0; i < a->n_kept; i++)
+        free(a->kept[i]);
 }

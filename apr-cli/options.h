@@ -17,7 +17,7 @@ typedef struct text_list {
 /* Every option's value. Which ones a command takes is a matter of its groups. */
 typedef struct cli_options {
     /* everywhere */
-    bool json, verbose, quiet, offline, help, version;
+    bool json, verbose, quiet, offline, no_settings, help, version;
     const char *color;
     /* the engine */
     int64_t ctx, threads;
@@ -75,6 +75,13 @@ enum {
     GROUP_FILE = 1 << 12,
     GROUP_CONVERT = 1 << 13,
     GROUP_CHAT = 1 << 14,
+    /* marks of rows, which no command has */
+    GROUP_DISPLAY = 1 << 15,         /* an apr.yaml of the working folder may set them */
+    GROUP_NOT_ENVIRONMENT = 1 << 16, /* no APR_<OPTION> is read */
+    GROUP_NOT_SETTINGS = 1 << 17,    /* no settings file may hold them */
+    GROUP_PARAMETER = 1 << 18,       /* recipes may set them, beside those of sampling */
+    /* a mark of commands, which no row has: MODEL may be a recipe */
+    GROUP_RECIPE = 1 << 19,
     GROUP_HEXDUMP = 1 << 20,
     GROUP_DIFFERENCES = 1 << 21,
     GROUP_CHAIN = 1 << 22,
@@ -83,6 +90,10 @@ enum {
     GROUP_FINGERPRINT = 1 << 25,
     GROUP_IMATRIX = 1 << 26
 };
+
+#define GROUP_EVERY (~0u)
+
+enum { MOST_OPTION_ROWS = 128, MOST_SETTINGS = 4 };
 
 typedef struct option_row {
     const char *name;
@@ -96,31 +107,53 @@ typedef struct option_row {
     const char *help;
 } option_row;
 
+extern const option_row OPTION_ROWS[];
+extern const int N_OPTION_ROWS;
+
 /* Where a value came from; later ones win. */
 typedef enum option_origin {
     ORIGIN_DEFAULT,
-    ORIGIN_SETTINGS,
+    ORIGIN_SYSTEM, /* apr.yaml of /etc/apr */
+    ORIGIN_USER,   /* apr.yaml of the user's configuration folder */
+    ORIGIN_FOLDER, /* apr.yaml of the working folder */
+    ORIGIN_RECIPE,
     ORIGIN_ENVIRONMENT,
     ORIGIN_COMMAND_LINE
 } option_origin;
 
-extern const option_row OPTION_ROWS[];
-extern const int N_OPTION_ROWS;
+/* The source of a value, and what errors call it: "--ctx", "APR_CTX", "apr.yaml:3: ctx". */
+typedef struct option_source {
+    option_origin origin;
+    const char *where;
+    const char *file; /* of settings and recipes; else NULL */
+    int line;
+} option_source;
 
 /* The parsed command line. */
 typedef struct cli_arguments {
     cli_options o;
-    option_origin origin[128]; /* by row */
-    const char *command;       /* the row's name, NULL: none was given */
-    const char **positional;   /* argv strings, [n_positional] */
+    option_source source[MOST_OPTION_ROWS]; /* by row; `where` is not kept */
+    const char *command;                    /* the row's name, NULL: none was given */
+    const char **positional;                /* [n_positional], argv strings or kept ones */
     int n_positional;
     bool reported; /* a JSON document that tells the error was printed already */
+    struct tree *settings[MOST_SETTINGS]; /* files read: values point into them */
+    int n_settings;
+    char *kept[MOST_SETTINGS]; /* texts that values point to */
+    int n_kept;
 } cli_arguments;
 
-/* Set one option from text; `where` names the source in errors ("--ctx", "APR_CTX", "apr.yaml:3").
+/*
+ * Set one option from text; NULL is `true` for a flag and the empty list for a list. The text is
+ * borrowed. What a stronger source said about the option or its opposite stays as it is; what a
+ * weaker one said about its opposite is cleared. `false` for a flag that has an opposite
+ * ("stream: false") sets that.
  */
-trueno_status option_set(cli_arguments *a, int row, const char *text, option_origin origin,
-                         const char *where, trueno_error *err);
+trueno_status option_set(cli_arguments *a, int row, const char *text, const option_source *source,
+                         trueno_error *err);
+
+/* Whether option_set() would take the text. */
+trueno_status option_check(int row, const char *text, const char *where, trueno_error *err);
 
 /* Defaults, then APR_<OPTION> of the environment for the rows of `groups`. */
 trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *err);
@@ -131,9 +164,13 @@ trueno_status options_parse(cli_arguments *a, unsigned groups, int argc, char **
 
 /* True when the user gave it, by any means. */
 bool option_given(const cli_arguments *a, const char *name);
+option_origin option_origin_of(const cli_arguments *a, const char *name);
 
-/* The row of that name within the groups, or -1. */
+/* The row of that name within the groups, or -1; `top_p` is top-p. */
 int option_find(const char *name, unsigned groups);
+
+/* The name of a row within the groups that is nearest to `word`, or NULL when nothing is near. */
+const char *option_nearest(const char *word, unsigned groups);
 
 /* Current value of a row as text, for `apr config`. */
 void option_text(const cli_arguments *a, int row, char *out, size_t bytes);

@@ -42,6 +42,14 @@ static void set_if_given(const cli_arguments *a, const char *name, float *place,
         *place = (float)value;
 }
 
+/* "--temperature 0" alone is plain argmax: penalties that a weaker source gave do not count. */
+static void set_penalty(const cli_arguments *a, const char *name, float *place, double value,
+                        bool argmax)
+{
+    if (!argmax || option_origin_of(a, name) >= option_origin_of(a, "temperature"))
+        set_if_given(a, name, place, value);
+}
+
 /* The built-in defaults, and the model's own over them. */
 static void begin_with_defaults(const realizar_engine *engine, const builtin_defaults *builtin,
                                 realizar_generation_options *g)
@@ -61,6 +69,7 @@ trueno_status generation_options(const cli_arguments *a, const realizar_engine *
     const cli_options *o = &a->o;
     realizar_sampling *s = &g->sampling;
     trueno_status status;
+    bool argmax;
 
     begin_with_defaults(engine, builtin, g);
     if (option_given(a, "max-tokens"))
@@ -69,13 +78,14 @@ trueno_status generation_options(const cli_arguments *a, const realizar_engine *
     g->stops = o->stop.items;
     g->n_stops = o->stop.count;
     set_if_given(a, "temperature", &s->temperature, o->temperature);
-    if (s->temperature == 0) /* plain argmax: the model's own penalty is for sampling */
+    argmax = s->temperature == 0;
+    if (argmax) /* the model's own penalty is for sampling */
         s->repeat_penalty = 1.0f;
     set_if_given(a, "top-p", &s->top_p, o->top_p);
     set_if_given(a, "min-p", &s->min_p, o->min_p);
-    set_if_given(a, "repeat-penalty", &s->repeat_penalty, o->repeat_penalty);
-    set_if_given(a, "frequency-penalty", &s->frequency_penalty, o->frequency_penalty);
-    set_if_given(a, "presence-penalty", &s->presence_penalty, o->presence_penalty);
+    set_penalty(a, "repeat-penalty", &s->repeat_penalty, o->repeat_penalty, argmax);
+    set_penalty(a, "frequency-penalty", &s->frequency_penalty, o->frequency_penalty, argmax);
+    set_penalty(a, "presence-penalty", &s->presence_penalty, o->presence_penalty, argmax);
     if (option_given(a, "top-k"))
         s->top_k = (int32_t)o->top_k;
     s->repeat_last_n = (int32_t)o->repeat_last_n;

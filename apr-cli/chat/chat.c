@@ -11,6 +11,15 @@ const builtin_defaults CHAT_BUILTIN = {.temperature = 0.7f, .top_p = 0.9f, .max_
 
 static const char BLOCK[] = "\"\"\""; /* begins and ends a message of several lines */
 
+/* Settings for other commands, not for this one: `apr chat` itself says chat. */
+static void drop_settings(cli_arguments *a)
+{
+    if (option_origin_of(a, "json") != ORIGIN_COMMAND_LINE)
+        a->o.json = false;
+    if (option_origin_of(a, "no-chat") != ORIGIN_COMMAND_LINE)
+        a->o.no_chat = false;
+}
+
 static trueno_status check_options(const cli_arguments *a, trueno_error *err)
 {
     if (a->o.json)
@@ -51,6 +60,7 @@ static trueno_status open_chat(chat *c, trueno_error *err)
     const cli_arguments *a = c->arguments;
     trueno_status status;
 
+    drop_settings(c->arguments);
     if ((status = check_options(a, err)) < 0 ||
         (status = load_engine(a, a->positional[0], false, &c->engine, &c->load_ms, err)) < 0 ||
         (status = find_template(c, err)) < 0 || (status = chat_options(c, err)) < 0 ||

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The history of messages: $XDG_STATE_HOME/apr/chat_history, readable by its owner alone. */
+#include "../folders.h"
 #include "editing.h"
 
 #include <errno.h>
@@ -33,22 +34,11 @@ static bool make_folders(char *path)
     return true;
 }
 
-/* Relative paths are invalid, says the XDG Base Directory specification. */
 static char *file_name(void)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char *path = NULL;
-    int n;
+    char *path = user_file("XDG_STATE_HOME", ".local/state", "chat_history");
 
-    if (state != NULL && state[0] == '/')
-        n = asprintf(&path, "%s/apr/chat_history", state);
-    else if (home != NULL && home[0] == '/')
-        n = asprintf(&path, "%s/.local/state/apr/chat_history", home);
-    else
-        return NULL;
-    if (n < 0)
-        return NULL;
-    if (make_folders(path))
+    if (path != NULL && make_folders(path))
         return path;
     free(path);
     return NULL;

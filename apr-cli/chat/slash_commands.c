@@ -110,14 +110,8 @@ trueno_status slash_show(chat *c, const char *argument, trueno_error *err)
 
 static trueno_status unknown_parameter(const char *name, trueno_error *err)
 {
-    const char *names[64], *near;
-    int n = 0;
+    const char *near = option_nearest(name, GROUP_SAMPLING);
 
-    for (int i = 0; i < N_OPTION_ROWS && n < 63; i++)
-        if ((OPTION_ROWS[i].groups & GROUP_SAMPLING) != 0)
-            names[n++] = OPTION_ROWS[i].name;
-    names[n] = NULL;
-    near = nearest_word(name, names);
     if (near == NULL)
         return trueno_fail(err, TRUENO_USAGE, "unknown parameter '%s'; /show parameters lists them",
                            name);
@@ -135,7 +129,8 @@ static trueno_status set_parameter(chat *c, const char *name, const char *value,
     if (json_array_append_new(c->kept_texts, json_text(value, strlen(value))) != 0)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a parameter");
     value = json_string_value(json_array_get(c->kept_texts, json_array_size(c->kept_texts) - 1));
-    status = option_set(c->arguments, row, value, ORIGIN_COMMAND_LINE, name, err);
+    status = option_set(c->arguments, row, value,
+                        &(option_source){.origin = ORIGIN_COMMAND_LINE, .where = name}, err);
     return status < 0 ? status : chat_options(c, err);
 }
 
@@ -147,8 +142,5 @@ trueno_status slash_set(chat *c, const char *argument, trueno_error *err)
 
     if (sscanf(argument, "parameter %31s %n", name, &at) != 1 || argument[at] == '\0' || at == 0)
         return trueno_fail(err, TRUENO_USAGE, "usage: /set parameter NAME VALUE");
-    for (char *p = name; *p != '\0'; p++)
-        if (*p == '_')
-            *p = '-';
     return set_parameter(c, name, argument + at, err);
 }

@@ -27,7 +27,7 @@ class Terminal:
         variables = {k: v for k, v in os.environ.items()
                      if not k.startswith("APR_") and k not in ("VISUAL", "EDITOR", "NO_COLOR")}
         variables.update(TERM="xterm", LC_ALL="C.UTF-8", HOME=folder, XDG_STATE_HOME=folder + "/state",
-                         XDG_CONFIG_HOME=folder + "/config")
+                         XDG_CONFIG_HOME=folder + "/config", APR_CONFIG_SYSTEM=folder + "/etc")
         variables.update(env)
         self.text = ""
         self.pid, self.fd = pty.fork()

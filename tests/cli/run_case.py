@@ -3,7 +3,8 @@
 """run_case.py APR CASE: run one case of the command line and compare what the user sees.
 
 A case is a file of sections, each begun by a line "--- NAME":
-  --- command   shell lines; $APR is the program, the folder is a fresh, empty one
+  --- command   shell lines; $APR is the program, the folder is a fresh, empty one; settings are
+                looked for in its config/apr and etc
   --- stdout    the exact output       (or "--- stdout glob": lines with * and ?)
   --- stderr    glob lines             (left out: must be empty)
   --- exit      the exit code          (left out: 0)
@@ -40,6 +41,7 @@ def run(apr, case):
     env.update(APR=os.path.abspath(apr), LC_ALL="C.UTF-8", CASES=os.path.dirname(os.path.abspath(case)))
     sections = read_case(case)
     with tempfile.TemporaryDirectory() as folder:
+        env.update(HOME=folder, XDG_CONFIG_HOME=folder + "/config", APR_CONFIG_SYSTEM=folder + "/etc")
         done = subprocess.run(["sh", "-c", sections["command"]], cwd=folder, env=env,
                               input=sections.get("stdin", "").encode(), capture_output=True, timeout=120)
     return sections, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), done.returncode

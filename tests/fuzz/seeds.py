@@ -64,6 +64,19 @@ def apr_file(vocabulary):
     return head + body + bytes(at - 64 - len(body)) + index + bytes(data - at - len(index)) + bytes(64 + 4)
 
 
+def yaml_trees():
+    """Settings, a recipe, and one document of each thing that is refused."""
+    save("yaml_tree", "settings", b"# mine\ntemperature: 0.5\ntop_k: 7\nstop: [a, 'b']\nstream: no\nsystem: |\n  Be\n  brief.\n")
+    save("yaml_tree", "recipe", b"model: ../m.gguf\nsystem: >-\n  x\ntemplate: chatml\nparameters:\n  temperature: 0\n"
+                                b"stop:\n- \"\\u00e9\\x41\\0\"\n")
+    save("yaml_tree", "alias", b"a: &x {b: 1}\nc: *x\n<<: *x\n")
+    save("yaml_tree", "tag", b"%YAML 1.1\n%TAG !e! tag:e.org,2000:\n---\na: !e!x 1\n")
+    save("yaml_tree", "deep", b"a: " + b"[" * 10 + b"{b: ~}" + b"]" * 10)
+    save("yaml_tree", "documents", b"---\na: 1\n...\n---\n? [b]\n: 2\n")
+    save("yaml_tree", "wide", "a: b\n".encode("utf-16"))
+    save("yaml_tree", "many", b"".join(b"k%d: 1\n" % i for i in range(4000)))
+
+
 def main():
     save("apr_file", "whole", apr_file(True))
     save("apr_file", "bare", apr_file(False))
@@ -88,6 +101,7 @@ def main():
             added["id"] = added["id"] if added["id"] < 40 else added["id"] - 250
         save("tokenizer_json", name, json.dumps(t, ensure_ascii=False).encode())
     chat_templates()
+    yaml_trees()
 
 
 main()
