@@ -5,16 +5,19 @@
     tokenizer_ids.py small GENERATOR OUT.json
         trains two small vocabularies, and records Hugging Face's ids for every family over them
     tokenizer_ids.py model GENERATOR MODEL.gguf OUT.json [--json TOKENIZER.json] [--chunks N]
-                     [--strings N] [--llama-cpp LLAMA_CPP_IDS]
+                     [--strings N] [--llama-cpp LLAMA_CPP_IDS | --tiktoken NAME | --mistral-common TEKKEN.json]
         records the ids for the vocabulary of a real file: Hugging Face's over its published pipeline
-        (tokenizer_families.py), or over TOKENIZER.json, or llama.cpp's (llama_cpp_ids.c)
+        (tokenizer_families.py), or over TOKENIZER.json, or llama.cpp's (llama_cpp_ids.c), or those of
+        tiktoken for one of its encodings, or of mistral-common for a file of its own
 
 GENERATOR is the program tests/support/tokenizer_text of a build. tests/unit/realizar/tokenizer_ids.c
 reads what this writes.
 """
 import argparse
 import hashlib
+import importlib.metadata
 import json
+import re
 import struct
 import subprocess
 
@@ -57,6 +60,27 @@ def with_llama_cpp(program, model):
             at += 4 + 4 * n
         return ids
     return encode
+
+
+def with_tiktoken(name):
+    import tiktoken
+    encoding = tiktoken.get_encoding(name)
+    return lambda records: [encoding.encode(record.decode(), allowed_special="all") for record in records]
+
+
+def with_tekken(path):
+    """mistral-common leaves special tokens to its caller: they are cut out here."""
+    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+    tokenizer = Tekkenizer.from_file(path)
+    special = {tokenizer.id_to_piece(i): i for i in range(tokenizer.num_special_tokens)}
+    cut = re.compile("(" + "|".join(re.escape(s) for s in sorted(special, key=len, reverse=True)) + ")")
+
+    def encode(record):
+        ids = []
+        for piece in cut.split(record.decode()):
+            ids += [special[piece]] if piece in special else tokenizer.encode(piece, bos=False, eos=False)
+        return ids
+    return lambda records: [encode(record) for record in records]
 
 
 def packed(ids):
@@ -162,6 +186,10 @@ def small(arguments):
 def model(arguments):
     if arguments.llama_cpp:
         encode, name = with_llama_cpp(arguments.llama_cpp, arguments.model), "llama.cpp"
+    elif arguments.tiktoken:
+        encode, name = with_tiktoken(arguments.tiktoken), "tiktoken " + arguments.tiktoken
+    elif arguments.mistral_common:
+        encode, name = with_tekken(arguments.mistral_common), "mistral-common"
     elif arguments.json:
         encode, name = with_tokenizers(Tokenizer.from_file(arguments.json)), "tokenizer.json"
     else:
@@ -185,11 +213,14 @@ def main():
         command.add_argument("out")
     two.add_argument("--json")
     two.add_argument("--llama-cpp")
+    two.add_argument("--tiktoken")
+    two.add_argument("--mistral-common")
     two.add_argument("--chunks", type=int, default=10)
     two.add_argument("--strings", type=int, default=100000)
     arguments = parser.parse_args()
     data, families = arguments.run(arguments)
-    data["made_by"] = "tests/references/tokenizer_ids.py, tokenizers " + tokenizers.__version__
+    package = next((p for p in ("tiktoken", "mistral_common") if getattr(arguments, p, None)), "tokenizers")
+    data["made_by"] = f"tests/references/tokenizer_ids.py, {package} {importlib.metadata.version(package)}"
     data["families"] = families
     with open(arguments.out, "w", encoding="utf-8") as out:
         json.dump(data, out, ensure_ascii=False, indent=0)
