@@ -51,6 +51,10 @@ def render(program, jobs):
     return json.loads(done.stdout)
 
 
+def render_cases(program, cases, source):
+    return render(program, [{**case, **TOKENS, "now": NOW, "source": source.decode()} for case in cases])
+
+
 def read_templates(apr, models):
     """Name and bytes of every template."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -73,7 +77,7 @@ def main(program, apr, *models):
             print(f"{name}: not a template that was recorded")
             bad += 1
             continue
-        results = render(program, [{**case, **TOKENS, "now": NOW, "source": source.decode()} for case in cases])
+        results = render_cases(program, cases, source)
         wrong = [(case["name"], difference(entry["cases"][case["name"]], got)) for case, got in zip(cases, results)]
         wrong = [(case, what) for case, what in wrong if what]
         for case, what in wrong:
