@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* What a conversion is asked to do. */
 typedef struct conversion {
-    const cli_arguments *a;
+    cli_arguments *a;
     const char *format; /* given, or what the command stands for; NULL: by the extension */
     const char *target; /* as an argument; NULL: by --output */
     char *output;       /* allocated */
@@ -96,10 +97,43 @@ static json_int_t bytes_of(const char *path)
     return bytes;
 }
 
+/* Of a set it is the manifest that was made last. */
+static void find_manifest(conversion *c)
+{
+    const char *dot = strrchr(c->output, '.');
+    const int stem = (int)(dot != NULL ? dot - c->output : (ptrdiff_t)strlen(c->output));
+    struct stat single, manifest;
+    char path[4096];
+
+    if (snprintf(path, sizeof path, "%.*s.apr.index.json", stem, c->output) >= (int)sizeof path ||
+        stat(path, &manifest) != 0 ||
+        (stat(c->output, &single) == 0 && single.st_mtime > manifest.st_mtime))
+        return;
+    free(c->output);
+    c->output = strdup(path);
+}
+
+/* Bytes of all files of a set; 0: it is none. */
+static json_int_t bytes_of_set(const char *path)
+{
+    apr_model_options o;
+    apr_model *set;
+    json_int_t bytes;
+
+    apr_model_options_init(&o, sizeof o);
+    o.lazy = true;
+    if (apr_model_open(&set, path, &o, NULL) < 0)
+        return 0;
+    bytes = (json_int_t)apr_model_bytes(set);
+    apr_model_close(set);
+    return bytes;
+}
+
 static trueno_status report(const conversion *c, const apr_model *source, double began,
                             trueno_error *err)
 {
-    const json_int_t bytes = bytes_of(c->output);
+    const json_int_t bytes =
+        c->a->o.max_shard_size != NULL ? bytes_of_set(c->output) : bytes_of(c->output);
     double seconds = (now_milliseconds() - began) / 1e3;
 
     if (c->a->o.json)
@@ -113,25 +147,59 @@ static trueno_status report(const conversion *c, const apr_model *source, double
     return TRUENO_OK;
 }
 
+/* "4GB", "500MB", "1GiB", "1000000": bytes, in powers of 1000 or of 1024. */
+static trueno_status parse_size(const char *text, uint64_t *out, trueno_error *err)
+{
+    static const struct {
+        const char *unit;
+        double bytes;
+    } UNITS[] = {{"", 1},       {"B", 1},         {"KB", 1e3},     {"MB", 1e6},
+                 {"GB", 1e9},   {"K", 1024},      {"M", 1 << 20},  {"G", 1 << 30},
+                 {"KiB", 1024}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+    char *end;
+    const double number = strtod(text, &end);
+
+    for (size_t i = 0; end != text && i < sizeof UNITS / sizeof UNITS[0]; i++)
+        if (strcasecmp(end, UNITS[i].unit) == 0 && number * UNITS[i].bytes >= 1 &&
+            number * UNITS[i].bytes < 1e18) {
+            *out = (uint64_t)(number * UNITS[i].bytes);
+            return TRUENO_OK;
+        }
+    return trueno_fail(err, TRUENO_USAGE, "--max-shard-size: '%s' is no size like 4GB or 500MB",
+                       text);
+}
+
+/* The options of the conversion by those of the command. */
+static trueno_status read_options(conversion *c, apr_convert_options *o, trueno_error *err)
+{
+    const cli_options *given = &c->a->o;
+
+    apr_convert_options_init(o, sizeof *o);
+    o->format = c->format;
+    o->force = given->force;
+    o->threads = (int32_t)given->threads;
+    o->progress = show_progress;
+    o->progress_user = c;
+    o->compress = strcmp(given->compress, "none") != 0 ? given->compress : NULL;
+    if (given->quantize != NULL && (o->mix = apr_mix_find(given->quantize)) == NULL)
+        return trueno_fail(err, TRUENO_USAGE, "--quantize: '%s' is no weight type and no mix",
+                           given->quantize);
+    return given->max_shard_size != NULL ? parse_size(given->max_shard_size, &o->shard_bytes, err)
+                                         : TRUENO_OK;
+}
+
 static trueno_status convert(conversion *c, trueno_error *err)
 {
-    apr_convert_options o;
+    apr_convert_options o = {0};
     apr_model *model = NULL;
     apr_importance *importance = NULL;
     double began = now_milliseconds();
     trueno_status status = choose_output(c, err);
 
-    apr_convert_options_init(&o, sizeof o);
-    o.format = c->format;
-    o.force = c->a->o.force;
-    o.threads = (int32_t)c->a->o.threads;
+    c->a->o.verify = true; /* what is converted is not damaged */
     interrupt_ask();
-    o.progress = show_progress;
-    o.progress_user = c;
-    if (status == TRUENO_OK && c->a->o.quantize != NULL &&
-        (o.mix = apr_mix_find(c->a->o.quantize)) == NULL)
-        status = trueno_fail(err, TRUENO_USAGE, "--quantize: '%s' is no weight type and no mix",
-                             c->a->o.quantize);
+    if (status == TRUENO_OK)
+        status = read_options(c, &o, err);
     if (status == TRUENO_OK && c->a->o.imatrix != NULL) {
         status = o.mix != NULL ? apr_importance_open(&importance, c->a->o.imatrix, err)
                                : trueno_fail(err, TRUENO_USAGE, "--imatrix needs --quantize TYPE");
@@ -141,6 +209,8 @@ static trueno_status convert(conversion *c, trueno_error *err)
         status = load_model(c->a, c->a->positional[0], false, &model, err);
     if (status == TRUENO_OK)
         status = apr_convert_model(model, c->output, &o, err);
+    if (status == TRUENO_OK && c->a->o.max_shard_size != NULL)
+        find_manifest(c);
     if (status == TRUENO_OK)
         status = report(c, model, began, err);
     apr_importance_free(importance);

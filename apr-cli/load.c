@@ -87,6 +87,7 @@ trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_o
     o.lenient = a->o.lenient;
     o.verify = a->o.verify;
     o.vocab_only = vocab_only;
+    o.lazy = true; /* weights are read one tensor after the other, or not at all */
     o.log = make_log(a);
     if (strcmp(model, "demo") == 0 && demo != NULL)
         return apr_model_open_memory(out, demo, bytes, &o, err);

@@ -47,7 +47,7 @@ typedef struct cli_options {
     bool hexdump, mismatches_only;
     int64_t show_values;
     double tolerance;
-    const char *work_dir, *intermediate, *imatrix;
+    const char *work_dir, *intermediate, *imatrix, *compress, *max_shard_size;
 } cli_options;
 
 typedef enum option_kind {

@@ -4,6 +4,7 @@
 #include <apr/compare.h>
 
 #include "names.h"
+#include "packed_tensors.h"
 #include "plan_rows.h"
 #include <math.h>
 #include <stdlib.h>
@@ -123,8 +124,10 @@ static trueno_status compare_values(const apr_model *first, const apr_planned *p
 {
     const size_t bytes = (size_t)t->dims[t->n_dims - 1] * sizeof(float);
     one_tensor o = {.model = first, .other = apr_tensor_matrix(second, t), .d = d};
-    trueno_status status;
+    trueno_status status = apr_packed_fetch(second, t, 0, t->bytes, err);
 
+    if (status < 0)
+        return status;
     o.row = trueno_allocate(second->options.allocator, bytes, 64);
     if (o.row == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for a row of %s", second->path,
@@ -155,6 +158,23 @@ static void tell(comparing *c, const apr_tensor_difference *d)
         c->fn(c->user, d);
 }
 
+/* Tensors that nothing computes with. */
+static trueno_status compare_bytes(const apr_model *first, const apr_planned *p,
+                                   const apr_model *second, const apr_tensor *t,
+                                   apr_tensor_difference *d, trueno_error *err)
+{
+    trueno_status status = apr_packed_fetch(second, t, 0, t->bytes, err);
+
+    if (status == TRUENO_OK && p->parts != NULL)
+        status = apr_packed_fetch(first, p->parts[0], 0, p->parts[0]->bytes, err);
+    if (status == TRUENO_OK)
+        d->kind = p->parts != NULL && p->parts[0]->bytes == t->bytes &&
+                          memcmp(p->parts[0]->data, t->data, t->bytes) == 0
+                      ? APR_SAME
+                      : APR_VALUES_DIFFER;
+    return status;
+}
+
 static trueno_status compare_tensor(comparing *c, const apr_model *first, const apr_planned *p,
                                     const apr_tensor *t, trueno_pool *pool, trueno_error *err)
 {
@@ -176,10 +196,7 @@ static trueno_status compare_tensor(comparing *c, const apr_model *first, const 
     }
     if (d.kind == APR_SAME && (trueno_type_get(t->type) == NULL ||
                                (p->parts != NULL && trueno_type_get(p->parts[0]->type) == NULL)))
-        d.kind = p->parts != NULL && p->parts[0]->bytes == t->bytes &&
-                         memcmp(p->parts[0]->data, t->data, t->bytes) == 0
-                     ? APR_SAME
-                     : APR_VALUES_DIFFER; /* nothing computes with it: bytes */
+        status = compare_bytes(first, p, c->second, t, &d, err);
     else if (d.kind == APR_SAME)
         status = compare_values(first, p, c->second, t, pool, &d, &c->total, err);
     if (status == TRUENO_OK)

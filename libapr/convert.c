@@ -7,6 +7,7 @@
 #include "formats/write.h"
 #include "model_private.h"
 #include "output_folder.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <trueno/cpu.h>
@@ -20,10 +21,11 @@ static const struct writer_row {
                            trueno_error *err);
     trueno_status (*write_folder)(const apr_model *m, const char *folder,
                                   const apr_convert_options *options, trueno_error *err);
+    bool packs; /* compresses tensors, and writes sets of files */
 } WRITERS[] = {
-    {"apr", ".apr", NULL, apr_write_apr, NULL},
-    {"gguf", ".gguf", NULL, apr_write_gguf, NULL},
-    {"safetensors", "-safetensors", ".safetensors", NULL, apr_write_safetensors},
+    {"apr", ".apr", NULL, apr_write_apr, NULL, true},
+    {"gguf", ".gguf", NULL, apr_write_gguf, NULL, false},
+    {"safetensors", "-safetensors", ".safetensors", NULL, apr_write_safetensors, false},
 };
 
 enum { N_WRITERS = sizeof WRITERS / sizeof WRITERS[0] };
@@ -85,6 +87,7 @@ static trueno_status verify(const apr_model *m, const char *path, trueno_error *
     trueno_status status;
 
     options.lenient = false;
+    options.lazy = true; /* the bytes were read back */
     if ((status = apr_model_open(&written, path, &options, err)) < 0)
         return status;
     status = apr_convert_check_result(m, written, err);
@@ -129,6 +132,32 @@ static trueno_status convert_to_folder(const apr_model *m, const struct writer_r
     return status;
 }
 
+/* Into a set of files, or one when it is enough. */
+static trueno_status convert_to_set(const apr_model *m, const struct writer_row *writer,
+                                    const char *path, const apr_convert_options *options,
+                                    trueno_error *err)
+{
+    apr_output_folder out;
+    char manifest[sizeof out.temporary + sizeof out.path + 16];
+    const char *stem;
+    int32_t count;
+    trueno_status status = apr_count_shards(m, options, &count, err);
+
+    if (status < 0)
+        return status;
+    if (count <= 1)
+        return convert_to_file(m, writer, path, options, err);
+    if ((status = apr_output_folder_open_set(&out, path, count, options->force, err)) < 0)
+        return status;
+    stem = strrchr(out.stem, '/') != NULL ? strrchr(out.stem, '/') + 1 : out.stem;
+    (void)snprintf(manifest, sizeof manifest, "%s/%s.apr.index.json", out.temporary, stem);
+    if ((status = apr_write_shards(m, out.temporary, stem, options, err)) == TRUENO_OK &&
+        (status = verify(m, manifest, err)) == TRUENO_OK)
+        status = apr_output_folder_commit(&out, err);
+    apr_output_folder_abandon(&out);
+    return status;
+}
+
 static trueno_status convert_on_threads(const apr_model *model, const struct writer_row *writer,
                                         const char *path, const apr_convert_options *options,
                                         trueno_error *err)
@@ -144,10 +173,31 @@ static trueno_status convert_on_threads(const apr_model *model, const struct wri
             return status;
         o.pool = own;
     }
-    status = writer->write != NULL ? convert_to_file(model, writer, path, &o, err)
-                                   : convert_to_folder(model, writer, path, &o, err);
+    status = o.shard_bytes > 0       ? convert_to_set(model, writer, path, &o, err)
+             : writer->write != NULL ? convert_to_file(model, writer, path, &o, err)
+                                     : convert_to_folder(model, writer, path, &o, err);
     trueno_pool_free(own);
     return status;
+}
+
+static trueno_status check_packing(const apr_convert_options *o, const struct writer_row *writer,
+                                   trueno_error *err)
+{
+    if (o->compress != NULL && strcmp(o->compress, "zstd") != 0)
+        return trueno_fail(err, TRUENO_USAGE, "cannot compress with '%s'; known is zstd",
+                           o->compress);
+    if (!writer->packs && (o->compress != NULL || o->shard_bytes > 0))
+        return trueno_fail(err, TRUENO_USAGE, "%s: only .apr files are %s", writer->name,
+                           o->compress != NULL ? "compressed" : "written in shards");
+    return TRUENO_OK;
+}
+
+/* Whether the same format again would be another file. */
+static bool something_changes(const apr_model *m, const struct writer_row *writer,
+                              const apr_convert_options *o)
+{
+    return o->mix != NULL || o->compress != NULL || o->shard_bytes > 0 ||
+           (writer->packs && (m->n_sources > 1 || m->packed != NULL));
 }
 
 trueno_status apr_convert_model(const apr_model *model, const char *path,
@@ -161,7 +211,9 @@ trueno_status apr_convert_model(const apr_model *model, const char *path,
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     if ((status = find_writer(path, o.format, &writer, err)) < 0)
         return status;
-    if (same_format(model, writer) && o.mix == NULL)
+    if ((status = check_packing(&o, writer, err)) < 0)
+        return status;
+    if (same_format(model, writer) && !something_changes(model, writer, &o))
         return trueno_fail(err, TRUENO_USAGE, "%s: is %s already; only its weight types can change",
                            model->path, model->format);
     if ((status = apr_convert_check_source(model, err)) < 0)

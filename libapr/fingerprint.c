@@ -6,6 +6,7 @@
 #include "json_write.h"
 #include "model_private.h"
 #include "names.h"
+#include "packed_tensors.h"
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -152,12 +153,14 @@ static trueno_status put_tensor(apr_json *j, const apr_model *m, const apr_tenso
     for (int i = 0; i < t->n_dims; i++)
         apr_json_int(j, t->dims[i]);
     apr_json_close(j, ']');
+    if ((status = apr_packed_fetch(m, t, 0, t->bytes, err)) < 0)
+        return status;
     if (trueno_type_get(t->type) != NULL)
         status = put_values(j, m, t, r, err);
     (void)snprintf(crc, sizeof crc, "%08x", (uint32_t)crc32_z(0, t->data, (size_t)t->bytes));
     apr_json_put_string(j, "crc32", crc);
     apr_json_close(j, '}');
-    if (m->sources[t->file].map.mapped)
+    if (apr_tensor_matrix(m, t).mapped)
         trueno_map_drop(t->data, (size_t)t->bytes);
     return status;
 }

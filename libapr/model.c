@@ -6,6 +6,7 @@
 #include "formats/hf.h"
 #include "file_limits.h"
 #include "names.h"
+#include "packed_tensors.h"
 #include "reader.h"
 #include "storage_types.h"
 #include <assert.h>
@@ -147,6 +148,7 @@ void apr_model_close(apr_model *m)
     if (m == NULL)
         return;
     allocator = m->options.allocator;
+    apr_packed_close(m);
     for (size_t i = 0; i < m->n_sources; i++)
         trueno_map_close(&m->sources[i].map);
     trueno_arena_free(&m->arena);
@@ -229,12 +231,14 @@ trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err)
     for (size_t i = 1; i < m->n_tensors && status == TRUENO_OK; i++) {
         const apr_tensor *a = &m->tensors[index[i - 1]], *b = &m->tensors[index[i]];
 
-        if (a->file == b->file && b->offset - a->offset < a->bytes)
+        const uint64_t stored = apr_packed_stored(m, a);
+
+        if (a->file == b->file && b->offset - a->offset < stored)
             status = trueno_fail(err, TRUENO_FORMAT,
                                  "%s: byte %llu: tensor %s begins inside tensor %s, which ends at "
                                  "%llu",
                                  m->sources[a->file].path, (unsigned long long)b->offset, b->name,
-                                 a->name, (unsigned long long)(a->offset + a->bytes));
+                                 a->name, (unsigned long long)(a->offset + stored));
     }
     trueno_release(m->options.allocator, index, bytes);
     return status;
@@ -307,6 +311,16 @@ const apr_tensor *apr_model_find(const apr_model *m, const char *name)
             high = middle;
     }
     return NULL;
+}
+
+trueno_status apr_model_fetch(const apr_model *m, const apr_tensor *t, trueno_error *err)
+{
+    return apr_packed_fetch(m, t, 0, t->bytes, err);
+}
+
+uint64_t apr_tensor_stored_bytes(const apr_model *m, const apr_tensor *t)
+{
+    return apr_packed_stored(m, t);
 }
 
 size_t apr_model_meta_count(const apr_model *m)

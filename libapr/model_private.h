@@ -44,6 +44,7 @@ struct apr_model {
 
     apr_tensor *tensors;
     size_t n_tensors;
+    struct apr_packed *packed; /* tensors that lie compressed, NULL: none (packed_tensors.h) */
     uint32_t *by_name;
     apr_meta *meta;
     size_t n_meta;

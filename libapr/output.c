@@ -33,14 +33,13 @@ trueno_status apr_output_open(apr_output *out, const char *path, bool force, tru
     return out->fd < 0 ? io_error(out->temporary, err) : TRUENO_OK;
 }
 
-trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, trueno_error *err)
+static trueno_status write_at(const apr_output *out, const void *data, size_t bytes,
+                              uint64_t offset, trueno_error *err)
 {
     const uint8_t *p = data;
 
-    out->crc = (uint32_t)crc32_z(out->crc, p, bytes);
-    out->offset += bytes;
     while (bytes > 0) {
-        ssize_t n = write(out->fd, p, bytes);
+        ssize_t n = pwrite(out->fd, p, bytes, (off_t)offset);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -48,8 +47,34 @@ trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, 
             return io_error(out->temporary, err);
         p += n;
         bytes -= (size_t)n;
+        offset += (uint64_t)n;
     }
     return TRUENO_OK;
+}
+
+trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, trueno_error *err)
+{
+    const trueno_status status = write_at(out, data, bytes, out->offset, err);
+
+    out->crc = (uint32_t)crc32_z(out->crc, data, bytes);
+    out->offset += bytes;
+    return status;
+}
+
+trueno_status apr_output_reserve(apr_output *out, uint64_t bytes, trueno_error *err)
+{
+    if (ftruncate(out->fd, (off_t)bytes) != 0)
+        return io_error(out->temporary, err);
+    out->offset = bytes;
+    return TRUENO_OK;
+}
+
+trueno_status apr_output_fill(apr_output *out, const void *data, size_t bytes, trueno_error *err)
+{
+    const uLong crc = crc32_z(0, data, bytes);
+
+    out->crc = (uint32_t)crc32_combine(crc, out->crc, (z_off_t)(out->offset - bytes));
+    return write_at(out, data, bytes, 0, err);
 }
 
 trueno_status apr_output_pad_to(apr_output *out, uint64_t offset, trueno_error *err)

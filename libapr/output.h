@@ -27,6 +27,12 @@ trueno_status apr_output_write(apr_output *out, const void *data, size_t bytes, 
 /* Append zeros up to byte `offset` of the file, at most 4096 of them. */
 trueno_status apr_output_pad_to(apr_output *out, uint64_t offset, trueno_error *err);
 
+/* Leave room for the first `bytes` bytes of a file that has none yet, for apr_output_fill(). */
+trueno_status apr_output_reserve(apr_output *out, uint64_t bytes, trueno_error *err);
+
+/* Write the bytes that room was left for. */
+trueno_status apr_output_fill(apr_output *out, const void *data, size_t bytes, trueno_error *err);
+
 /*
  * Bring all to the disk and read it back: TRUENO_CONTENT with ROSETTA-CRC-001 when it is not what
  * was written. The file still has its temporary name, and can be opened by it.

@@ -2,11 +2,13 @@
 /* Folders that appear whole: filled under a temporary name, then renamed. */
 #include "output_folder.h"
 
+#include "formats/apr_shards.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,51 +67,89 @@ trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, b
 static const char *const FILES[] = {"config.json", "generation_config.json", "tokenizer.json",
                                     "tokenizer_config.json", "model.safetensors"};
 
-enum { N_FILES = sizeof FILES / sizeof FILES[0] };
+enum { N_FILES = sizeof FILES / sizeof FILES[0], NAME_ROOM = 4096 };
 
-/* The path that file `i` gets: beside the weights', or the weights' own. */
-static void beside_path(const apr_output_folder *out, int i, char path[sizeof out->path + 64])
+/* Begin of the last part of a path. */
+static size_t base_at(const char *path)
 {
-    const char *slash = strrchr(out->path, '/');
-    const int folder = slash != NULL ? (int)(slash - out->path) + 1 : 0;
+    const char *slash = strrchr(path, '/');
 
-    if (i == N_FILES - 1)
-        (void)snprintf(path, sizeof out->path + 64, "%s", out->path);
-    else
-        (void)snprintf(path, sizeof out->path + 64, "%.*s%s", folder, out->path, FILES[i]);
+    return slash != NULL ? (size_t)(slash - path) + 1 : 0;
 }
 
-trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
-                                            trueno_error *err)
+/* Weights under their own name, all others beside them. */
+static bool companion_name(const apr_output_folder *out, int32_t i, char *name, char *to,
+                           size_t room)
 {
-    char target[sizeof out->path + 64];
+    const int n = snprintf(name, room, "%s", FILES[i]);
+    const int m = i == N_FILES - 1
+                      ? snprintf(to, room, "%s", out->path)
+                      : snprintf(to, room, "%.*s%s", (int)base_at(out->path), out->path, FILES[i]);
+
+    return n < (int)room && m < (int)room;
+}
+
+/* Shards, and after them the manifest. */
+static bool shard_name(const apr_output_folder *out, int32_t i, char *name, char *to, size_t room)
+{
+    const int32_t count = out->n_files - 1;
+    const char *stem = out->stem, *base = stem + base_at(stem);
+
+    if (i == count)
+        return apr_manifest_name(base, name, room) && apr_manifest_name(stem, to, room);
+    return apr_shard_name(base, i, count, name, room) && apr_shard_name(stem, i, count, to, room);
+}
+
+static trueno_status open_beside(apr_output_folder *out, bool force, trueno_error *err)
+{
+    char name[NAME_ROOM], target[NAME_ROOM];
     struct stat info;
 
-    *out = (apr_output_folder){.beside = true};
-    if (strlen(path) >= sizeof out->path)
-        return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", path);
-    memcpy(out->path, path, strlen(path));
-    for (int i = 0; i < N_FILES; i++) {
-        beside_path(out, i, target);
+    for (int32_t i = 0; i < out->n_files; i++) {
+        if (!out->name(out, i, name, target, sizeof name))
+            return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", out->path);
         if (stat(target, &info) == 0 && (!force || !S_ISREG(info.st_mode)))
             return trueno_fail(err, TRUENO_USAGE, "%s: %s", target,
                                S_ISREG(info.st_mode) ? "exists already" : "is no regular file");
     }
-    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", path, (long)getpid());
+    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", out->path, (long)getpid());
     if (mkdir(out->temporary, 0755) != 0)
         return io_error(out->temporary, err);
     out->open = true;
     return TRUENO_OK;
 }
 
+trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
+                                            trueno_error *err)
+{
+    *out = (apr_output_folder){.beside = true, .n_files = N_FILES, .name = companion_name};
+    if (strlen(path) >= sizeof out->path)
+        return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", path);
+    memcpy(out->path, path, strlen(path));
+    return open_beside(out, force, err);
+}
+
+trueno_status apr_output_folder_open_set(apr_output_folder *out, const char *path, int32_t count,
+                                         bool force, trueno_error *err)
+{
+    const size_t length = strlen(path), end = sizeof ".apr" - 1;
+
+    *out = (apr_output_folder){.beside = true, .n_files = count + 1, .name = shard_name};
+    if (length >= sizeof out->path || length <= end)
+        return trueno_fail(err, TRUENO_USAGE, "%.100s: too long, or no name", path);
+    memcpy(out->path, path, length);
+    memcpy(out->stem, path, strcasecmp(path + length - end, ".apr") == 0 ? length - end : length);
+    return open_beside(out, force, err);
+}
+
 static trueno_status commit_beside(apr_output_folder *out, trueno_error *err)
 {
-    char from[sizeof out->temporary + 64], to[sizeof out->path + 64];
+    char name[NAME_ROOM], from[sizeof out->temporary + NAME_ROOM], to[NAME_ROOM];
 
-    for (int i = 0; i < N_FILES; i++) {
-        (void)snprintf(from, sizeof from, "%s/%s", out->temporary, FILES[i]);
-        beside_path(out, i, to);
-        if (rename(from, to) != 0 && (errno != ENOENT || i == N_FILES - 1))
+    for (int32_t i = 0; i < out->n_files; i++) {
+        (void)out->name(out, i, name, to, sizeof name);
+        (void)snprintf(from, sizeof from, "%s/%s", out->temporary, name);
+        if (rename(from, to) != 0 && (errno != ENOENT || i == out->n_files - 1))
             return io_error(to, err);
     }
     (void)rmdir(out->temporary);

@@ -4,12 +4,18 @@
 #define APR_OUTPUT_FOLDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <trueno/error.h>
 
 typedef struct apr_output_folder {
     char path[4000], temporary[4064];
     bool open;
-    bool beside; /* the files go beside `path`, which is that of the weights */
+    bool beside;     /* the files go beside `path`, which is that of the weights */
+    int32_t n_files; /* of those that go beside */
+    /* name of file `i` in the folder, and its path when it has its own; false: too long */
+    bool (*name)(const struct apr_output_folder *out, int32_t i, char *name, char *to, size_t room);
+    char stem[4000]; /* of a set: its path without number and extension */
 } apr_output_folder;
 
 /*
@@ -26,6 +32,13 @@ trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, b
  */
 trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
                                             trueno_error *err);
+
+/*
+ * As above for a set of `count` .apr files and their manifest, which gets its name last. `path` is
+ * what a single file would be called, "X.apr".
+ */
+trueno_status apr_output_folder_open_set(apr_output_folder *out, const char *path, int32_t count,
+                                         bool force, trueno_error *err);
 
 /* Give the folder its name, or the files theirs, the weights last; what had the name before is
  * removed after that. */

@@ -265,17 +265,18 @@ static int name_order(const void *things, uint32_t a, uint32_t b)
     return strcmp(p[a].name, p[b].name);
 }
 
-trueno_status apr_plan_sort(apr_plan *plan, trueno_error *err)
+trueno_status apr_plan_sort(apr_plan *plan, size_t first, size_t n, trueno_error *err)
 {
-    uint32_t *index = trueno_arena_array(&plan->arena, plan->n, sizeof *index);
-    apr_planned *sorted = trueno_arena_array(&plan->arena, plan->n, sizeof *sorted);
+    uint32_t *index = trueno_arena_array(&plan->arena, n, sizeof *index);
+    apr_planned *copy = trueno_arena_array(&plan->arena, n, sizeof *copy);
+    apr_planned *tensors = plan->tensors + first;
 
-    if (index == NULL || sorted == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory to sort %zu tensors", plan->n);
-    apr_make_index(index, plan->n, plan->tensors, name_order);
-    for (size_t i = 0; i < plan->n; i++)
-        sorted[i] = plan->tensors[index[i]];
-    plan->tensors = sorted;
+    if (index == NULL || copy == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory to sort %zu tensors", n);
+    memcpy(copy, tensors, n * sizeof *copy);
+    apr_make_index(index, n, copy, name_order);
+    for (size_t i = 0; i < n; i++)
+        tensors[i] = copy[index[i]];
     return TRUENO_OK;
 }
 
@@ -283,6 +284,7 @@ uint64_t apr_plan_place(apr_plan *plan, size_t alignment)
 {
     uint64_t at = 0;
 
+    plan->alignment = alignment;
     for (size_t i = 0; i < plan->n; i++) {
         at = (at + alignment - 1) & ~(uint64_t)(alignment - 1);
         plan->tensors[i].offset = at;

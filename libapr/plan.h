@@ -22,6 +22,8 @@ typedef struct apr_planned {
     float add;                   /* to every weight */
     int32_t heads;               /* rows are reordered within each of so many heads; 0: not */
     bool to_norm;                /* from split halves to adjacent pairs, else the other way */
+    bool packed; /* compressed in the output, where it takes stored_bytes; with apr_plan_write() */
+    uint64_t stored_bytes;
 } apr_planned;
 
 /* What the target format asks of tensors. */
@@ -42,6 +44,7 @@ typedef struct apr_plan {
     apr_plan_target target;
     apr_planned *tensors;
     size_t n;
+    size_t alignment; /* of each tensor in the output, by apr_plan_place() */
 } apr_plan;
 
 /*
@@ -51,18 +54,22 @@ typedef struct apr_plan {
 trueno_status apr_plan_make(apr_plan *plan, const apr_model *m, const apr_plan_target *target,
                             const apr_convert_options *options, trueno_error *err);
 
-/* Sort by name. */
-trueno_status apr_plan_sort(apr_plan *plan, trueno_error *err);
+/* Sort `n` of the tensors, from `first` on, by name. */
+trueno_status apr_plan_sort(apr_plan *plan, size_t first, size_t n, trueno_error *err);
 
 /* Offsets in order, each a multiple of `alignment`; the end of the last is the result. */
 uint64_t apr_plan_place(apr_plan *plan, size_t alignment);
 
 /*
  * Write every tensor at its place, counted from the output's current offset; finite or refused.
- * Works on options->pool, which must not be NULL.
+ * With options->compress, those of a few kilobytes or more that shrink are compressed, and places
+ * become those that are then found. Works on options->pool, which must not be NULL.
  */
-trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_output *out,
+trueno_status apr_plan_write(apr_plan *plan, const apr_model *m, apr_output *out,
                              const apr_convert_options *options, trueno_error *err);
+
+/* True for tensors that apr_plan_write() may compress. */
+bool apr_planned_may_pack(const apr_planned *p);
 
 /* A tensor of the plan's own values. */
 trueno_status apr_plan_add_values(apr_plan *plan, const char *name, const float *values, int32_t n,

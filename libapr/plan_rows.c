@@ -3,6 +3,7 @@
  * threads. */
 #include "plan_rows.h"
 
+#include "packed_tensors.h"
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
@@ -133,6 +134,16 @@ static trueno_tensor part_matrix(const visit *v, const apr_tensor *t)
     return view;
 }
 
+/* The rows' bytes in memory; reordered rows may come from anywhere in the tensor. */
+static trueno_status fetch_rows(const visit *v, const apr_tensor *t, const trueno_tensor *part,
+                                int64_t row, int64_t n, trueno_error *err)
+{
+    if (v->p->heads != 0)
+        return apr_packed_fetch(v->m, t, 0, trueno_tensor_bytes(part), err);
+    return apr_packed_fetch(v->m, t, (uint64_t)row * part->row_bytes, (uint64_t)n * part->row_bytes,
+                            err);
+}
+
 static trueno_status visit_parts(visit *v, apr_piece_fn fn, void *user, trueno_error *err)
 {
     trueno_status status = TRUENO_OK;
@@ -141,7 +152,11 @@ static trueno_status visit_parts(visit *v, apr_piece_fn fn, void *user, trueno_e
         trueno_tensor part = part_matrix(v, v->p->parts[i]);
 
         for (int64_t row = 0; row < v->rows && status == TRUENO_OK; row += v->most) {
-            make_piece(v, &part, row, v->rows - row < v->most ? v->rows - row : v->most);
+            const int64_t n = v->rows - row < v->most ? v->rows - row : v->most;
+
+            if ((status = fetch_rows(v, v->p->parts[i], &part, row, n, err)) < 0)
+                return status;
+            make_piece(v, &part, row, n);
             v->piece.first = i * v->rows + row;
             status = fn(user, &v->piece, err);
         }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing the tensors of an output: every piece is looked at, quantised and measured before it is
  * written. */
+#include "packer.h"
 #include "plan_rows.h"
 
+#include "packed_tensors.h"
 #include "storage_types.h"
 #include <math.h>
 #include <pthread.h>
@@ -12,10 +14,12 @@
 /* One tensor being written. */
 typedef struct writing {
     const apr_model *m;
-    const apr_planned *p;
+    apr_planned *p;
     apr_output *out;
     const apr_convert_options *options;
-    void *blocks; /* of a piece, in the target's type */
+    apr_packer *packer; /* NULL: nothing is compressed */
+    uint64_t written;   /* bytes of it so far, before they were compressed */
+    void *blocks;       /* of a piece, in the target's type */
     size_t blocks_bytes;
     float *rows; /* one for each thread: blocks made floats again */
     size_t rows_bytes;
@@ -83,6 +87,30 @@ static const float *importance_of(const writing *w, int64_t cols)
     return apr_importance_find(w->options->importance, name, cols);
 }
 
+bool apr_planned_may_pack(const apr_planned *p)
+{
+    enum { LEAST_BYTES = 4096 };
+
+    return p->bytes >= LEAST_BYTES;
+}
+
+/* The next bytes of the tensor; whether it is compressed, its first ones tell. */
+static trueno_status put(writing *w, const void *data, uint64_t bytes, trueno_error *err)
+{
+    const bool first = w->written == 0;
+
+    w->written += bytes;
+    if (first && w->packer != NULL && apr_planned_may_pack(w->p) &&
+        apr_packer_gains(w->packer, data, (size_t)bytes)) {
+        w->p->packed = true;
+        apr_packer_begin(w->packer, w->p->bytes);
+    }
+    if (w->p->packed)
+        return apr_packer_write(w->packer, w->out, data, (size_t)bytes, w->written == w->p->bytes,
+                                err);
+    return apr_output_write(w->out, data, (size_t)bytes, err);
+}
+
 static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_error *err)
 {
     enum { GRAIN = 8 };
@@ -108,7 +136,7 @@ static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_e
         return status;
     l.blocks = trueno_tensor_make(w->p->type, piece->rows, piece->cols, w->blocks);
     trueno_pool_for(w->options->pool, piece->rows, GRAIN, measure_rows, &l);
-    return apr_output_write(w->out, w->blocks, trueno_tensor_bytes(&l.blocks), err);
+    return put(w, w->blocks, trueno_tensor_bytes(&l.blocks), err);
 }
 
 static trueno_status write_piece(void *user, const apr_piece *piece, trueno_error *err)
@@ -129,7 +157,7 @@ static trueno_status write_piece(void *user, const apr_piece *piece, trueno_erro
     w->zeros += piece->zeros;
     w->count += (uint64_t)(piece->rows * piece->cols);
     if (piece->raw.data != NULL && piece->raw.type == w->p->type)
-        return apr_output_write(w->out, piece->raw.data, trueno_tensor_bytes(&piece->raw), err);
+        return put(w, piece->raw.data, trueno_tensor_bytes(&piece->raw), err);
     return quantize_piece(w, piece, err);
 }
 
@@ -186,39 +214,100 @@ static trueno_status check_values(const writing *w, trueno_error *err)
     return apr_model_tolerate(w->m, status, err);
 }
 
-static trueno_status write_tensor(const apr_model *m, const apr_planned *p, apr_output *out,
-                                  const apr_convert_options *options, trueno_error *err)
+/* A tensor that nothing computes with, as it is. */
+static trueno_status write_opaque(writing *w, trueno_error *err)
 {
-    writing w = {.m = m, .p = p, .out = out, .options = options, .min = INFINITY, .max = -INFINITY};
+    const apr_tensor *t = w->p->parts[0];
+    trueno_status status = apr_packed_fetch(w->m, t, 0, t->bytes, err);
+
+    return status < 0 ? status : put(w, t->data, t->bytes, err);
+}
+
+static trueno_status write_tensor(writing *w, trueno_error *err)
+{
+    const apr_planned *p = w->p;
     trueno_status status;
 
     if (p->values == NULL && p->bytes > 0 && trueno_type_get(p->parts[0]->type) == NULL)
-        return apr_output_write(out, p->parts[0]->data, p->parts[0]->bytes, err); /* as it is */
-    status = apr_plan_visit(m, p, options->pool, write_piece, &w, err);
-    trueno_release(m->options.allocator, w.blocks, w.blocks_bytes);
-    trueno_release(m->options.allocator, w.rows, w.rows_bytes);
-    if (status < 0 || (status = check_loss(&w, err)) < 0)
+        return write_opaque(w, err);
+    status = apr_plan_visit(w->m, p, w->options->pool, write_piece, w, err);
+    trueno_release(w->m->options.allocator, w->blocks, w->blocks_bytes);
+    trueno_release(w->m->options.allocator, w->rows, w->rows_bytes);
+    if (status < 0 || (status = check_loss(w, err)) < 0)
         return status;
-    return check_values(&w, err);
+    return check_values(w, err);
 }
 
-trueno_status apr_plan_write(const apr_plan *plan, const apr_model *m, apr_output *out,
-                             const apr_convert_options *options, trueno_error *err)
+static uint64_t out_place(uint64_t at, size_t alignment)
+{
+    return (at + alignment - 1) & ~(uint64_t)(alignment - 1);
+}
+
+/* One tensor at the next place for one; `begin` is the first place. */
+static trueno_status write_next(apr_plan *plan, apr_planned *p, uint64_t begin, writing *w,
+                                trueno_error *err)
+{
+    const uint64_t at = out_place(w->out->offset - begin, plan->alignment);
+    trueno_status status = apr_output_pad_to(w->out, begin + at, err);
+
+    p->offset = at;
+    p->packed = false;
+    if (status == TRUENO_OK)
+        status = write_tensor(w, err);
+    p->stored_bytes = w->out->offset - begin - at;
+    return status;
+}
+
+static trueno_status tell_progress(const apr_model *m, const apr_planned *p, uint64_t done,
+                                   uint64_t total, const apr_convert_options *options,
+                                   trueno_error *err)
+{
+    if (options->progress == NULL || options->progress(options->progress_user, done, total))
+        return TRUENO_OK;
+    return trueno_fail(err, TRUENO_CANCELLED, "%s: interrupted after tensor %s", m->path, p->name);
+}
+
+static trueno_status write_all(apr_plan *plan, const apr_model *m, apr_output *out,
+                               apr_packer *packer, const apr_convert_options *options,
+                               trueno_error *err)
 {
     const uint64_t begin = out->offset;
-    const uint64_t total =
-        plan->n > 0 ? plan->tensors[plan->n - 1].offset + plan->tensors[plan->n - 1].bytes : 0;
+    uint64_t total = 0, done = 0;
     trueno_status status = TRUENO_OK;
 
+    for (size_t i = 0; i < plan->n; i++)
+        total += plan->tensors[i].bytes;
     for (size_t i = 0; i < plan->n && status == TRUENO_OK; i++) {
-        const apr_planned *p = &plan->tensors[i];
+        apr_planned *p = &plan->tensors[i];
+        writing w = {.m = m,
+                     .p = p,
+                     .out = out,
+                     .options = options,
+                     .packer = packer,
+                     .min = INFINITY,
+                     .max = -INFINITY};
 
-        if ((status = apr_output_pad_to(out, begin + p->offset, err)) == TRUENO_OK)
-            status = write_tensor(m, p, out, options, err);
-        if (status == TRUENO_OK && options->progress != NULL &&
-            !options->progress(options->progress_user, p->offset + p->bytes, total))
-            status = trueno_fail(err, TRUENO_CANCELLED, "%s: interrupted after tensor %s", m->path,
-                                 p->name);
+        status = write_next(plan, p, begin, &w, err);
+        done += p->bytes;
+        if (status == TRUENO_OK)
+            status = tell_progress(m, p, done, total, options, err);
     }
+    return status;
+}
+
+trueno_status apr_plan_write(apr_plan *plan, const apr_model *m, apr_output *out,
+                             const apr_convert_options *options, trueno_error *err)
+{
+    apr_packer packer;
+    trueno_status status;
+
+    if (options->compress == NULL)
+        return write_all(plan, m, out, NULL, options, err);
+    status =
+        apr_packer_open(&packer, trueno_pool_threads(options->pool), m->options.allocator, err);
+    if (status < 0)
+        return status;
+    status = write_all(plan, m, out, &packer, options, err);
+    apr_packer_close(&packer);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "model_private.h"
 #include "moments.h"
 #include "names.h"
+#include "packed_tensors.h"
 #include "storage_types.h"
 #include <string.h>
 #include <trueno/cpu.h>
@@ -81,6 +82,8 @@ trueno_status apr_tensor_stats(const apr_model *m, const apr_tensor *tensor, tru
     if (apr_storage_type_get(tensor->type, &r.type) != 0 || !apr_storage_is_readable(r.type.id))
         return trueno_fail(err, TRUENO_UNSUPPORTED, "%s: %s holds %s, which is not computed with",
                            m->path, tensor->name, apr_tensor_type_name(tensor));
+    if ((status = apr_packed_fetch(m, tensor, 0, tensor->bytes, err)) < 0)
+        return status;
     r.rows = trueno_allocate(allocator, rows_bytes, 64);
     r.pieces = trueno_allocate(allocator, pieces_bytes, 64);
     if (r.rows == NULL || r.pieces == NULL)

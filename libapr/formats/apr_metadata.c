@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON metadata of a .apr file, from a model of any format. */
-#include "apr.h"
+#include "apr_shards.h"
 
 #include "../config_json.h"
 #include "../json_write.h"
 #include "../reader.h"
+#include "../unpack.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -188,8 +189,9 @@ static void put_defaults(apr_json *j, const apr_generation_defaults *d)
 static bool is_written(const char *key)
 {
     static const char *const NAMES[] = {
-        "apr_dtype_table",   "model_type",         "original_format",  "generation",
-        "rope_long_factors", "rope_short_factors", "general.alignment"};
+        "apr_dtype_table",   "model_type",        "original_format",
+        "generation",        "rope_long_factors", "rope_short_factors",
+        "general.alignment", "tensor_codec",      "sharding"};
     static const char *const PREFIXES[] = {"tokenizer.", "split."};
 
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
@@ -258,9 +260,67 @@ static void put_origin(apr_json *j, const apr_model *m)
         apr_json_string(j, strncmp(m->format, "GGUF", 4) == 0 ? "gguf" : "safetensors");
 }
 
-trueno_status apr_format_metadata(const apr_model *m, const apr_config *config, char **out,
-                                  size_t *bytes, trueno_error *err)
+/* How tensors are compressed. */
+static void put_codecs(apr_json *j, const apr_plan *plan)
 {
+    bool any = false;
+
+    for (size_t i = 0; i < plan->n; i++) {
+        const apr_planned *t = &plan->tensors[i];
+
+        if (!t->packed)
+            continue;
+        if (!any) {
+            apr_json_key(j, "tensor_codec");
+            apr_json_open(j, '{');
+        }
+        any = true;
+        apr_json_key(j, t->name);
+        apr_json_open(j, '{');
+        apr_json_put_string(j, "codec", apr_codec_name(APR_CODEC_ZSTD));
+        apr_json_put_int(j, "raw_size", (int64_t)t->bytes);
+        apr_json_close(j, '}');
+    }
+    if (any)
+        apr_json_close(j, '}');
+}
+
+static void put_sharding(apr_json *j, const apr_sharding *s)
+{
+    apr_json_key(j, "sharding");
+    apr_json_open(j, '{');
+    apr_json_put_int(j, "shard_count", s->count);
+    apr_json_put_int(j, "shard_index", s->index);
+    apr_json_put_int(j, "total_size", s->total_bytes);
+    apr_json_put_int(j, "tensor_count", s->n_tensors);
+    apr_json_put_string(j, "set", s->set);
+    apr_json_close(j, '}');
+}
+
+/* All that is known of the model. */
+static void put_model(apr_json *j, const apr_model *m, const apr_config *config)
+{
+    put_origin(j, m);
+    apr_config_write(j, config);
+    if (config->n_rope_factors > 0) {
+        apr_json_put_floats(j, "rope_long_factors", config->rope_long_factors,
+                            config->n_rope_factors);
+        apr_json_put_floats(j, "rope_short_factors", config->rope_short_factors,
+                            config->n_rope_factors);
+    }
+    if (m->chat_template != NULL)
+        apr_json_put_string(j, "chat_template", m->chat_template);
+    put_defaults(j, &m->defaults);
+    put_source(j, m);
+    if (m->has_vocab)
+        put_vocab(j, &m->vocab);
+}
+
+trueno_status apr_format_metadata(const apr_model *m, const apr_plan *plan,
+                                  const apr_sharding *sharding, char **out, size_t *bytes,
+                                  trueno_error *err)
+{
+    const apr_config *config = &plan->config;
     apr_json j = {.buffer.allocator = m->options.allocator};
 
     apr_json_open(&j, '{');
@@ -268,20 +328,11 @@ trueno_status apr_format_metadata(const apr_model *m, const apr_config *config, 
     apr_json_put_string(&j, "model_type", config->architecture);
     apr_json_put_string(&j, "architecture", config->architecture);
     apr_json_put_string(&j, "name", config->name);
-    put_origin(&j, m);
-    apr_config_write(&j, config);
-    if (config->n_rope_factors > 0) {
-        apr_json_put_floats(&j, "rope_long_factors", config->rope_long_factors,
-                            config->n_rope_factors);
-        apr_json_put_floats(&j, "rope_short_factors", config->rope_short_factors,
-                            config->n_rope_factors);
-    }
-    if (m->chat_template != NULL)
-        apr_json_put_string(&j, "chat_template", m->chat_template);
-    put_defaults(&j, &m->defaults);
-    put_source(&j, m);
-    if (m->has_vocab)
-        put_vocab(&j, &m->vocab);
+    if (sharding != NULL)
+        put_sharding(&j, sharding);
+    put_codecs(&j, plan);
+    if (sharding == NULL || sharding->index == 0)
+        put_model(&j, m, config);
     apr_json_close(&j, '}');
     return apr_json_finish(&j, m->path, out, bytes, err);
 }

@@ -36,11 +36,10 @@ static bool expand(const uint8_t *data, size_t bytes, bool lz4, uint8_t *out, si
                                (int)(bytes - LZ4_SIZE_BYTES), (int)size) == (int)size;
 }
 
-trueno_status apr_format_expand(apr_model *m, uint16_t flags, trueno_error *err)
+trueno_status apr_format_expand(apr_model *m, trueno_map *map, uint16_t flags, trueno_error *err)
 {
     const bool lz4 = (flags & APR_FLAG_LZ4) != 0;
     const char *codec = lz4 ? "LZ4" : "Zstandard";
-    trueno_map *map = &m->sources[0].map;
     const uint8_t *payload = map->data + APR_HEADER_BYTES;
     const size_t bytes = map->bytes - APR_HEADER_BYTES;
     const uint64_t size = expanded_bytes(payload, bytes, lz4);

@@ -8,6 +8,7 @@
 #include "../file_limits.h"
 #include "../formats.h"
 #include "../vocab.h"
+#include "apr_shards.h"
 #include "safetensors.h"
 #include <dirent.h>
 #include <limits.h>
@@ -401,7 +402,7 @@ bool apr_hf_json_probe(const uint8_t *data, size_t bytes)
     return at < bytes && data[at] == '{';
 }
 
-/* A JSON file as the model: an index of shards, or a tokenizer.json by itself. */
+/* A JSON file as the model: an index of shards, a manifest of .apr shards, or a tokenizer.json. */
 trueno_status apr_hf_json_read(apr_model *m, trueno_error *err)
 {
     const trueno_map *map = &m->sources[0].map;
@@ -415,6 +416,11 @@ trueno_status apr_hf_json_read(apr_model *m, trueno_error *err)
                            map->bytes, APR_LIMIT_TOKENIZER_BYTES);
     if ((status = apr_json_parse(m->path, map->data, map->bytes, &root, err)) < 0)
         return status;
+    if (apr_manifest_probe(root) && map->mapped) {
+        status = apr_manifest_read(m, root, err);
+        json_decref(root);
+        return status;
+    }
     is_index = json_object_get(root, "weight_map") != NULL && map->mapped;
     m->format = "tokenizer.json";
     apr_vocab_init(&m->vocab);

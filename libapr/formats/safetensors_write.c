@@ -85,28 +85,6 @@ static trueno_status write_container(const apr_model *m, apr_plan *plan, const c
     return status;
 }
 
-/* Finish a document and write it as a file of the folder. */
-static trueno_status write_document(const apr_model *m, apr_json *j, const char *folder,
-                                    const char *name, trueno_error *err)
-{
-    char path[4096];
-    apr_output out;
-    size_t bytes;
-    char *text;
-    trueno_status status = apr_json_finish(j, m->path, &text, &bytes, err);
-
-    if (status < 0)
-        return status;
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    if ((status = apr_output_open(&out, path, false, err)) == TRUENO_OK &&
-        (status = apr_output_write(&out, text, bytes, err)) == TRUENO_OK &&
-        (status = apr_output_finish(&out, err)) == TRUENO_OK)
-        status = apr_output_commit(&out, err);
-    apr_output_abandon(&out);
-    trueno_release(m->options.allocator, text, bytes + 1);
-    return status;
-}
-
 static trueno_status write_tokenizer(const apr_model *m, const char *folder, trueno_error *err)
 {
     apr_json j = {.buffer.allocator = m->options.allocator};
@@ -116,10 +94,10 @@ static trueno_status write_tokenizer(const apr_model *m, const char *folder, tru
         apr_json_drop(&j);
         return status;
     }
-    if ((status = write_document(m, &j, folder, "tokenizer.json", err)) < 0)
+    if ((status = apr_write_document(m, &j, folder, "tokenizer.json", err)) < 0)
         return status;
     apr_hf_write_tokenizer_config(&j, m);
-    return write_document(m, &j, folder, "tokenizer_config.json", err);
+    return apr_write_document(m, &j, folder, "tokenizer_config.json", err);
 }
 
 /* PyTorch's word for what most of the weights are. */
@@ -143,10 +121,10 @@ static trueno_status write_planned(const apr_model *m, apr_plan *plan, const cha
     trueno_status status;
 
     apr_hf_write_config(&j, m, &plan->config, torch_dtype(plan));
-    if ((status = write_document(m, &j, folder, "config.json", err)) < 0)
+    if ((status = apr_write_document(m, &j, folder, "config.json", err)) < 0)
         return status;
     apr_hf_write_generation(&j, m);
-    if ((status = write_document(m, &j, folder, "generation_config.json", err)) < 0)
+    if ((status = apr_write_document(m, &j, folder, "generation_config.json", err)) < 0)
         return status;
     if (m->has_vocab && (status = write_tokenizer(m, folder, err)) < 0)
         return status;

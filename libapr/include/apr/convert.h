@@ -29,7 +29,9 @@ typedef struct apr_convert_options {
     apr_convert_progress progress; /**< NULL: none */
     void *progress_user;
     const apr_importance *importance; /**< weighs the rounding; NULL: all columns alike */
-    int32_t threads; /**< own threads, without a pool; 0: trueno_cpu_default_threads() */
+    int32_t threads;      /**< own threads, without a pool; 0: trueno_cpu_default_threads() */
+    const char *compress; /**< .apr: "zstd" compresses each tensor that shrinks; NULL: none */
+    uint64_t shard_bytes; /**< .apr: most bytes of tensors in a file of a set; 0: one file */
 } apr_convert_options;
 
 /** Defaults into *o; `size` is the caller's sizeof *o. */
@@ -44,13 +46,17 @@ TRUENO_API void apr_convert_options_init(apr_convert_options *o, size_t size);
  * name, opened again and compared with the model, and only then renamed: it is complete or not
  * there. Memory in use does not grow with the model's weights.
  *
- * TRUENO_USAGE: unknown format, same format without a mix, or the file exists; TRUENO_CONTENT: a
- * weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001); a matrix is all zeros or one value,
- * or weights are beyond 1e6 (-ZERO-001, -FLAT-001, -RANGE-001: warnings for a model opened as
- * lenient); a type cannot hold a tensor's weights (-QUANT-001); the model's tensors do not fit its
- * own config, or what was read back differs (-COUNT-001, -DIM-001, -VOCAB-001, -ARCH-001,
- * -HIDDEN-001, -LAYER-001, -CRC-001);
- * TRUENO_UNSUPPORTED: the target cannot hold it; TRUENO_IO; TRUENO_NO_MEMORY.
+ * With options->shard_bytes, a model that needs more becomes the set "X-00001-of-0000N.apr" with
+ * its manifest "X.apr.index.json" instead of "X.apr"; the manifest gets its name last. The same
+ * format is allowed where something changes: the mix, compression, or the number of files.
+ *
+ * TRUENO_USAGE: unknown format or codec, the same format and nothing to change, or the file exists;
+ * TRUENO_CONTENT: a weight is NaN or infinite (ROSETTA-NAN-001, ROSETTA-INF-001); a matrix is all
+ * zeros or one value, or weights are beyond 1e6 (-ZERO-001, -FLAT-001, -RANGE-001: warnings for a
+ * model opened as lenient); a type cannot hold a tensor's weights (-QUANT-001); the model's tensors
+ * do not fit its own config, or what was read back differs (-COUNT-001, -DIM-001, -VOCAB-001,
+ * -ARCH-001, -HIDDEN-001, -LAYER-001, -CRC-001); TRUENO_UNSUPPORTED: the target cannot hold it;
+ * TRUENO_IO; TRUENO_NO_MEMORY.
  */
 TRUENO_API trueno_status apr_convert_model(const apr_model *model, const char *path,
                                            const apr_convert_options *options, trueno_error *err);

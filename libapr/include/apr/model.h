@@ -32,6 +32,9 @@ typedef struct apr_model_options {
     bool vocab_only; /**< do not require tensors or a runnable config (tokenize, render) */
     const trueno_allocator *allocator; /**< NULL: default; must outlive the model */
     trueno_log log;                    /**< warnings of a lenient read */
+    /** Compressed tensors are decompressed when their data are asked for, not at the open; see
+     * apr_model_fetch(). Implied by vocab_only. */
+    bool lazy;
 } apr_model_options;
 
 /** Defaults into *o; `size` is the caller's sizeof *o. */
@@ -90,6 +93,7 @@ typedef struct apr_tensor {
     int32_t role;    /**< apr_role, -1 when unknown */
     int32_t layer;   /**< -1 for tensors outside the layers */
     int32_t expert;  /**< of a matrix that is one expert's alone (Hugging Face files), else -1 */
+    int32_t packed;  /**< compressed in its file: its number among such tensors from 1 on, else 0 */
 } apr_tensor;
 
 /** Number of tensors. */
@@ -97,6 +101,18 @@ TRUENO_API size_t apr_model_tensor_count(const apr_model *model);
 
 /** Tensor `index` in the file's order; asserts the range. */
 TRUENO_API const apr_tensor *apr_model_tensor(const apr_model *model, size_t index);
+
+/**
+ * Have a tensor's data in memory. Only of a model opened as lazy, and there only for compressed
+ * tensors (`packed`), they are not there before, and must not be read: this decompresses one tensor
+ * and lets the memory of the one before go. TRUENO_CONTENT when they are damaged,
+ * TRUENO_NO_MEMORY. Not for two threads at once.
+ */
+TRUENO_API trueno_status apr_model_fetch(const apr_model *model, const apr_tensor *tensor,
+                                         trueno_error *err);
+
+/** Bytes that a tensor takes in its file: fewer than `bytes` when it is compressed. */
+TRUENO_API uint64_t apr_tensor_stored_bytes(const apr_model *model, const apr_tensor *tensor);
 
 /** The tensor of that name, or NULL. */
 TRUENO_API const apr_tensor *apr_model_find(const apr_model *model, const char *name);
