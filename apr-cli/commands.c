@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "settings.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +39,8 @@ const command_row COMMANDS[] = {
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
      verb_missing},
     {"config", "", "show every option's value", GROUP_EVERY, 0, 0, config_command},
-    {"completion", "bash", "print a shell completion script", 0, 1, 1, completion_command},
-    {"man", "[COMMAND]", "print a manual page (scdoc source)", 0, 0, 1, man_command},
+    {"completion", "bash|zsh|fish", "print a shell completion script", 0, 1, 1, completion_command},
+    {"man", "[COMMAND|apr.yaml]", "print a manual page (scdoc source)", 0, 0, 1, man_command},
     {"help", "[COMMAND [VERB]]", "show help", 0, 0, 2, help_command},
     {0},
 };
@@ -226,12 +227,22 @@ static trueno_status dispatch(cli_arguments *a, int argc, char **argv, trueno_er
     return status < 0 ? status : run_row(c, a, err);
 }
 
+/* A standard stream that was closed would become the next file that is opened: a model would be
+ * read as the prompt, an error written into the output. */
+static void open_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR);
+}
+
 int cli_main(int argc, char **argv)
 {
     cli_arguments a = {0};
     trueno_error err = {0};
     trueno_status status;
 
+    open_standard_streams();
     for (int i = 1; i < argc; i++) /* known before parsing can fail, so that errors are JSON too */
         if (strcmp(argv[i], "--json") == 0)
             a.o.json = true;

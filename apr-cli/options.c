@@ -115,10 +115,10 @@ static trueno_status set_float(double *place, const option_row *row, const char 
     return TRUENO_OK;
 }
 
-/* A lower-case value with bars is a list of choices. */
-static bool is_choice(const option_row *row)
+bool option_is_choice(const option_row *row)
 {
-    return strchr(row->value, '|') != NULL && islower((unsigned char)row->value[0]);
+    return row->value != NULL && strchr(row->value, '|') != NULL &&
+           islower((unsigned char)row->value[0]);
 }
 
 static trueno_status set_text(const char **place, const option_row *row, const char *text,
@@ -126,7 +126,7 @@ static trueno_status set_text(const char **place, const option_row *row, const c
 {
     size_t length = strlen(text);
 
-    if (is_choice(row)) {
+    if (option_is_choice(row)) {
         const char *at = row->value;
 
         while (at != NULL && !(strncmp(at, text, length) == 0 &&

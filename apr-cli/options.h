@@ -175,6 +175,9 @@ const char *option_nearest(const char *word, unsigned groups);
 /* Current value of a row as text, for `apr config`. */
 void option_text(const cli_arguments *a, int row, char *out, size_t bytes);
 
+/* Whether the value is one of some words: lower-case, with bars. */
+bool option_is_choice(const option_row *row);
+
 /* "APR_MAX_TOKENS" for "max-tokens". */
 void option_variable(const char *name, char *out, size_t bytes);
 

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct recipe {
+struct recipe {
     cli_arguments *arguments;
     const char *file;
     unsigned groups;   /* of the command */
     const char *model; /* found so far */
-} recipe;
+};
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -129,23 +129,25 @@ static trueno_status read_parameters(recipe *r, const tree_node *node, trueno_er
     return status;
 }
 
-typedef struct recipe_key {
-    const char *name;
-    trueno_status (*read)(recipe *r, const tree_node *node, trueno_error *err);
-} recipe_key;
-
-static const recipe_key KEYS[] = {
-    {"model", read_model},           {"system", read_system}, {"template", read_template},
-    {"parameters", read_parameters}, {"stop", read_stop},
+const recipe_key RECIPE_KEYS[] = {
+    {"model", "The model's file or folder, seen from the recipe's folder; or demo. Required.",
+     read_model},
+    {"system", "The system message of the conversation.", read_system},
+    {"template", "A chat template instead of the model's: a preset, or a file beside the recipe.",
+     read_template},
+    {"parameters", "Options by their names, see below.", read_parameters},
+    {"stop", "A text before which answers end, or a list of them.", read_stop},
+    {NULL, NULL, NULL},
 };
-enum { N_KEYS = sizeof KEYS / sizeof KEYS[0] };
+
+enum { N_KEYS = sizeof RECIPE_KEYS / sizeof RECIPE_KEYS[0] - 1 };
 
 static trueno_status unknown_key(const recipe *r, const tree_node *node, trueno_error *err)
 {
     const char *names[N_KEYS + 1] = {0}, *near;
 
     for (int i = 0; i < N_KEYS; i++)
-        names[i] = KEYS[i].name;
+        names[i] = RECIPE_KEYS[i].name;
     if (option_find(node->key, GROUP_SAMPLING | GROUP_PARAMETER) >= 0)
         return trueno_fail(err, TRUENO_USAGE, "%s:%d: '%.64s' belongs under parameters", r->file,
                            node->key_line, node->key);
@@ -162,8 +164,8 @@ static trueno_status unknown_key(const recipe *r, const tree_node *node, trueno_
 static trueno_status read_key(recipe *r, const tree_node *node, trueno_error *err)
 {
     for (int i = 0; i < N_KEYS; i++)
-        if (strcmp(KEYS[i].name, node->key) == 0)
-            return KEYS[i].read(r, node, err);
+        if (strcmp(RECIPE_KEYS[i].name, node->key) == 0)
+            return RECIPE_KEYS[i].read(r, node, err);
     return unknown_key(r, node, err);
 }
 

@@ -34,6 +34,15 @@ trueno_status settings_keep(cli_arguments *a, tree *t, trueno_error *err);
 /* The same for a text; NULL is "no memory". */
 trueno_status settings_keep_text(cli_arguments *a, char *text, trueno_error *err);
 
+typedef struct recipe recipe;
+
+typedef struct recipe_key {
+    const char *name, *help;
+    trueno_status (*read)(recipe *r, const tree_node *node, trueno_error *err);
+} recipe_key;
+
+extern const recipe_key RECIPE_KEYS[]; /* ends with a row without a name */
+
 /*
  * When the first positional argument names a recipe, apply it: its model takes the argument's
  * place. `groups` are those of the command.

@@ -120,8 +120,11 @@ static int read_edited(line_input *in, const char *prompt, text_buffer *line, tr
 
 static int read_piped(line_input *in, text_buffer *line, trueno_error *err)
 {
+    int before = interrupt_count();
     ssize_t n = getline(&in->buffer, &in->capacity, stdin);
 
+    if (n < 0 && interrupt_count() != before)
+        return trueno_fail(err, TRUENO_CANCELLED, "interrupted");
     if (n < 0 && ferror(stdin))
         return trueno_fail(err, TRUENO_IO, "standard input: %s", strerror(errno));
     return n < 0 ? LINE_END : take(line, in->buffer, (size_t)n, err);

@@ -93,9 +93,19 @@ trueno_status slash_run(chat *c, const char *line, trueno_error *err)
     return status < 0 ? status : flush_output(err);
 }
 
-trueno_status slash_help(chat *c, const char *argument, trueno_error *err)
+const slash_key SLASH_KEYS[] = {
+    {"\"\"\"", "begins and ends a message of several lines"},
+    {"Alt-Enter", "adds a line"},
+    {"Ctrl-C", "stops the answer, or takes the line back; twice within a second leaves"},
+    {"Ctrl-D", "leaves, on an empty line"},
+    {"Ctrl-G", "edits the message with $VISUAL or $EDITOR"},
+    {"Ctrl-R, Up", "searches the history, goes back in it"},
+    {"Tab", "completes commands, their words and file names"},
+    {NULL, NULL},
+};
+
+void slash_print_help(void)
 {
-    (void)c, (void)argument, (void)err;
     for (const slash_row *r = SLASH_ROWS; r->names[0] != NULL; r++) {
         char label[64];
         int n = snprintf(label, sizeof label, "/%s", r->names[0]);
@@ -105,9 +115,14 @@ trueno_status slash_help(chat *c, const char *argument, trueno_error *err)
         (void)snprintf(label + n, sizeof label - (size_t)n, " %s", r->arguments);
         (void)printf("  %-40s %s\n", label, r->help);
     }
-    (void)printf("\n  \"\"\" begins and ends a message of several lines; Alt-Enter adds a line\n"
-                 "  Ctrl-C stops the answer, twice within a second leaves\n"
-                 "  Ctrl-G edits the message with $EDITOR, Tab completes, Ctrl-R searches the "
-                 "history\n");
+    (void)putchar('\n');
+    for (const slash_key *k = SLASH_KEYS; k->keys != NULL; k++)
+        (void)printf("  %-40s %s\n", k->keys, k->help);
+}
+
+trueno_status slash_help(chat *c, const char *argument, trueno_error *err)
+{
+    (void)c, (void)argument, (void)err;
+    slash_print_help();
     return TRUENO_OK;
 }

@@ -16,6 +16,16 @@ typedef struct slash_row {
 
 extern const slash_row SLASH_ROWS[]; /* ends with a row without a name */
 
+/* Keys, and signs in the text, that do something. */
+typedef struct slash_key {
+    const char *keys, *help;
+} slash_key;
+
+extern const slash_key SLASH_KEYS[]; /* ends with a row without keys */
+
+/* Both tables, on standard output. */
+void slash_print_help(void);
+
 /* What /show shows; a word and its function. */
 typedef struct show_row {
     const char *name;

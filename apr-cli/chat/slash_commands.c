@@ -130,7 +130,7 @@ static trueno_status set_parameter(chat *c, const char *name, const char *value,
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a parameter");
     value = json_string_value(json_array_get(c->kept_texts, json_array_size(c->kept_texts) - 1));
     status = option_set(c->arguments, row, value,
-                        &(option_source){.origin = ORIGIN_COMMAND_LINE, .where = name}, err);
+                        &(option_source){.origin = ORIGIN_COMMAND_LINE, .where = OPTION_ROWS[row].name}, err);
     return status < 0 ? status : chat_options(c, err);
 }
 

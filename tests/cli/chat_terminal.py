@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""chat_terminal.py APR [TEST...]: apr chat with the demo model on a pseudo-terminal, as a person uses it."""
+"""chat_terminal.py APR [TEST...]: apr chat with the demo model on a pseudo-terminal, as a person uses it; Ctrl-C in a pipe."""
 import fcntl
 import json
 import os
@@ -10,6 +10,7 @@ import select
 import signal
 import stat
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -287,6 +288,31 @@ class Chat(unittest.TestCase):
         t.say("What is 2+2?")
         self.assertEqual(t.leave(), 0)
         self.assertEqual(read(name), "2 + 2 = 4\n")
+
+
+class Piped(unittest.TestCase):
+    def test_ctrl_c_between_turns_leaves(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with subprocess.Popen([APR, "chat", "demo", "--temperature", "0"], cwd=folder, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as chat:
+                chat.stdin.write(b"What is 2+2?\n")
+                chat.stdin.flush()
+                self.assertEqual(chat.stdout.readline(), b"2 + 2 = 4\n")
+                until = time.monotonic() + PATIENCE
+                while sleeping_in(chat.pid) != "pipe_read" and time.monotonic() < until:
+                    time.sleep(0.01)
+                chat.send_signal(signal.SIGINT)
+                self.assertEqual(chat.wait(PATIENCE), 130)
+                self.assertEqual(chat.stderr.read(), b"apr: interrupted\n")
+
+
+def sleeping_in(pid):
+    """Where in the kernel a process waits; where that is not told, a moment passes instead."""
+    name = read("/proc/%d/wchan" % pid)
+    if name in ("", "0"):
+        time.sleep(0.5)
+        return "pipe_read"
+    return "pipe_read" if "pipe" in name else name
 
 
 if __name__ == "__main__":
