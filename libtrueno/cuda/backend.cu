@@ -113,7 +113,8 @@ static void array_release(trueno_backend *table, void *p)
             continue;
         *at = note->next;
         be->cuda.activation_bytes -= note->bytes;
-        graphs_drop(&be->cuda); /* a later array may get the same address */
+        (void)cudaStreamSynchronize(be->cuda.stream); /* a step that was left may still run */
+        graphs_drop(&be->cuda);                       /* a later array may get the same address */
         (void)cudaFree(p);
         trueno_release(be->cuda.allocator, note, sizeof *note);
         return;
@@ -200,7 +201,10 @@ static void close_backend(trueno_backend *table)
     frequencies_free(be);
     for (int i = 0; i < be->n_experts; i++)
         (void)cudaFree(be->experts[i].device);
-    (void)cudaFreeHost(be->step_host);
+    for (int i = 0; i < N_STEPS; i++) {
+        step_memory_free(&be->steps[i]);
+        step_memory_free(&be->settings[i]);
+    }
     trueno_release(allocator, be->ops, (size_t)be->room_ops * sizeof *be->ops);
     if (be->stream != NULL)
         (void)cudaStreamDestroy(be->stream);
@@ -227,6 +231,9 @@ static void fill_table(trueno_backend *table)
     table->step_begin = cuda_step_begin;
     table->step_end = cuda_step_end;
     table->argmax = largest;
+    table->choose = cuda_choose;
+    table->chosen = cuda_chosen;
+    table->step_leave = cuda_step_leave;
     record_fill(table);
 }
 

@@ -27,7 +27,10 @@ __global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, f
 {
     pdl_launch();
     pdl_wait();
-    const int row = rows[blockIdx.y].token - s.first_row;
+    const row_info info = rows[blockIdx.y];
+    const int token =
+        info.token == TRUENO_TOKEN_CHOSEN ? __ldcg((const int32_t *)(info.pages - 1)) : info.token;
+    const int row = token - s.first_row;
 
     if (row < 0 || row >= s.rows)
         return;

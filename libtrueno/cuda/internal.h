@@ -29,6 +29,7 @@ enum scratch_use {
     SCRATCH_TURNS_3,
     SCRATCH_TILES,
     SCRATCH_STEP,
+    SCRATCH_CHOICES,
     SCRATCH_ARGMAX,
     SCRATCH_ROUTE,
     SCRATCH_EXPERTS,
@@ -89,6 +90,16 @@ typedef struct graph_entry {
     uint64_t used;
 } graph_entry;
 
+/* Pinned memory of a step: row_info[n_rows], then numbers of gathers, or settings of choices.
+ * `read` is recorded when the device has been told to copy it. */
+typedef struct step_memory {
+    void *data;
+    size_t bytes;
+    cudaEvent_t read;
+} step_memory;
+
+enum { N_STEPS = 4 };
+
 enum { MAX_GRAPHS = 16, MAX_GRAPH_ROWS = 64, MAX_FREQUENCIES = 4, N_STAGING = 2 };
 
 /* Frequencies of a rotation, copied to the device once. */
@@ -124,8 +135,9 @@ typedef struct cuda_backend {
 
     const trueno_rows *rows; /* of the step under way, or NULL */
     step_key key;
-    void *step_host; /* pinned: row_info[n_rows], then int32 of gathers */
-    size_t step_host_bytes;
+    step_memory steps[N_STEPS], *step; /* step: the one under way */
+    step_memory settings[N_STEPS];     /* of choices */
+    uint32_t step_at, settings_at;
     int32_t n_gathered;
     bool uploaded, flushed; /* the step's rows; any of its operations */
 
@@ -153,8 +165,11 @@ struct trueno_kv {
     size_t page_bytes;
     int32_t n_pages, max_pages;
     uint64_t *pages_host; /* pinned */
-    uint64_t *pages;      /* device */
-    void **blocks;        /* device allocations of one page or more */
+    void *table;          /* device: the token chosen last, and the pages */
+    uint64_t *pages;
+    choice_result *choices; /* pinned, [TRUENO_CHOICES_KEPT] */
+    uint32_t n_chosen;
+    void **blocks; /* device allocations of one page or more */
     int32_t n_blocks;
 };
 
@@ -190,11 +205,23 @@ void record_fill(trueno_backend *table);
 /* step.cu */
 trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, trueno_error *err);
 trueno_status cuda_step_end(trueno_backend *table, trueno_error *err);
+trueno_status cuda_step_leave(trueno_backend *table, trueno_error *err);
+/* Make room in pinned memory, keeping what is there. */
+bool step_room(cuda_backend *be, step_memory *m, size_t bytes);
+/* The next of `n` memories, when the device has read it. */
+step_memory *step_memory_next(cuda_backend *be, step_memory *memories, uint32_t *at, uint32_t n);
+void step_memory_free(step_memory *m);
 /* Put row numbers beside the step's rows; returns where, counted in numbers. */
 int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n);
 /* Run what is on the list; the array that holds `kept` must have its value afterwards. */
 void flush(cuda_backend *be, const void *kept);
 void graphs_drop(cuda_backend *be);
+
+/* choices.cu */
+trueno_status cuda_choose(trueno_backend *table, const float *logits, int32_t n, int32_t width,
+                          trueno_choice *choices, trueno_error *err);
+trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t ticket,
+                          trueno_chosen *out, trueno_error *err);
 
 /* lower.cu: launch the operations of the list, neighbours in one kernel where that is possible. */
 void frequencies_free(cuda_backend *be);

@@ -17,7 +17,7 @@ typedef struct launcher {
 
 /* A row of a step as kernels see it. */
 typedef struct row_info {
-    const uint64_t *pages; /* device addresses of the session's pages */
+    const uint64_t *pages; /* device addresses of the session's pages; before them, see kv.cu */
     int32_t token, position;
     int32_t alone; /* the only row of its session in this step */
     int32_t pad;
@@ -177,7 +177,31 @@ void launch_attention(const launcher *l, const attention_job *job);
 void launch_attention_tiles(const launcher *l, const attention_job *job, const query_tile *tiles,
                             int n_tiles);
 
-/* sample.cu */
+/* choose.cu: a row's settings on the device, and its result in the host's memory. */
+typedef struct choice_row {
+    const uint8_t *forbidden;
+    const int32_t *last; /* one more recent token; NULL: none */
+    int32_t *place;      /* where the next step finds the token */
+    double random;
+    float repeat_penalty, frequency_penalty, presence_penalty, top_p, min_p, temperature;
+    int32_t top_k, n_recent, n_bias;
+    int32_t recent[TRUENO_MOST_RECENT];
+    trueno_bias bias[TRUENO_MOST_BIAS];
+    struct choice_result *result; /* pinned */
+    uint32_t number;
+} choice_row;
+
+/* `number` comes last and says which choice it is. */
+typedef struct choice_result {
+    int32_t id;
+    float log_probability, probability;
+    uint32_t number;
+} choice_result;
+
+enum { CHOICE_PARTS = 1024, CHOICE_PART_BYTES = 16, CHOICE_ROWS = 64 };
+/* facts: CHOICE_PARTS * CHOICE_PART_BYTES bytes a row. */
+void launch_choose(const launcher *l, const choice_row *rows, const float *logits, int n, int width,
+                   void *facts);
 
 /* Start `kernel` the way `l` says. */
 #define LAUNCH(l, kernel, grid, block, shared, ...)                                     \

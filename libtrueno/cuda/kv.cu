@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions' keys and values: pages of 64 positions of all layers, found through a table on the
- * device. */
+ * device. The word before the table is the token that was chosen last. */
 #include "internal.h"
 
-enum { BLOCK_BYTES = 4 << 20, PAGE_ALIGN = 256 };
+enum { BLOCK_BYTES = 4 << 20, PAGE_ALIGN = 256, TABLE_AT = 16 };
 
 static int head_bytes(const trueno_kv_shape *s)
 {
@@ -53,11 +53,18 @@ trueno_status cuda_kv_new(trueno_backend *table, const trueno_kv_shape *shape, t
                              shape->n_positions);
         goto failed;
     }
-    if ((status = cuda_check(cudaMallocHost((void **)&kv->pages_host, bytes), "a session's pages",
-                             err)) < 0 ||
-        (status = device_alloc(be, bytes, "a session's pages", (void **)&kv->pages, err)) < 0)
+    if ((status = cuda_check(cudaMallocHost((void **)&kv->pages_host,
+                                            bytes + TRUENO_CHOICES_KEPT * sizeof *kv->choices),
+                             "a session's pages", err)) < 0 ||
+        (status = device_alloc(be, bytes + TABLE_AT, "a session's pages", &kv->table, err)) < 0)
         goto failed;
-    be->kv_bytes += bytes;
+    kv->pages = (uint64_t *)((uint8_t *)kv->table + TABLE_AT);
+    kv->choices = (choice_result *)(kv->pages_host + kv->max_pages);
+    memset(kv->choices, 0, TRUENO_CHOICES_KEPT * sizeof *kv->choices);
+    be->kv_bytes += cuda_kv_bytes(kv);
+    if ((status = cuda_check(cudaMemsetAsync(kv->table, 0, TABLE_AT, be->stream),
+                             "a session's pages", err)) < 0)
+        goto failed;
     *out = kv;
     return TRUENO_OK;
 failed:
@@ -74,9 +81,9 @@ void cuda_kv_free(trueno_backend *table, trueno_kv *kv)
     (void)cudaStreamSynchronize(be->stream);
     for (int i = 0; i < kv->n_blocks; i++)
         (void)cudaFree(kv->blocks[i]);
-    if (kv->pages != NULL) {
+    if (kv->table != NULL) {
         be->kv_bytes -= cuda_kv_bytes(kv);
-        (void)cudaFree(kv->pages);
+        (void)cudaFree(kv->table);
     }
     (void)cudaFreeHost(kv->pages_host);
     trueno_release(be->allocator, kv->blocks, (size_t)kv->max_pages * sizeof *kv->blocks);
@@ -114,5 +121,6 @@ trueno_status cuda_kv_reserve(trueno_backend *table, trueno_kv *kv, int32_t n_po
 
 size_t cuda_kv_bytes(const trueno_kv *kv)
 {
-    return (size_t)kv->n_pages * kv->page_bytes + (size_t)kv->max_pages * sizeof *kv->pages;
+    return (size_t)kv->n_pages * kv->page_bytes + (size_t)kv->max_pages * sizeof *kv->pages +
+           TABLE_AT;
 }

@@ -4,12 +4,11 @@
  * (tokens, positions, pages) lies in device memory, so the graph is launched as it is. */
 #include "internal.h"
 
-/* Pinned memory for the rows of a step and the row numbers of its gathers. */
-static bool step_room(cuda_backend *be, size_t bytes)
+bool step_room(cuda_backend *be, step_memory *m, size_t bytes)
 {
     void *more;
 
-    if (bytes <= be->step_host_bytes)
+    if (bytes <= m->bytes)
         return true;
     bytes = (bytes + 65535) / 65536 * 65536;
     if (cudaMallocHost(&more, bytes) != cudaSuccess) {
@@ -19,12 +18,31 @@ static bool step_room(cuda_backend *be, size_t bytes)
                         bytes);
         return false;
     }
-    if (be->step_host != NULL)
-        memcpy(more, be->step_host, be->step_host_bytes);
-    (void)cudaFreeHost(be->step_host);
-    be->step_host = more;
-    be->step_host_bytes = bytes;
+    if (m->data != NULL)
+        memcpy(more, m->data, m->bytes);
+    (void)cudaFreeHost(m->data);
+    m->data = more;
+    m->bytes = bytes;
     return true;
+}
+
+step_memory *step_memory_next(cuda_backend *be, step_memory *memories, uint32_t *at, uint32_t n)
+{
+    step_memory *m = &memories[(*at)++ % n];
+
+    if (m->read == NULL)
+        cuda_note(be, cudaEventCreateWithFlags(&m->read, cudaEventDisableTiming), "an event");
+    else
+        cuda_note(be, cudaEventSynchronize(m->read), "waiting for the device");
+    return m;
+}
+
+void step_memory_free(step_memory *m)
+{
+    if (m->read != NULL)
+        (void)cudaEventDestroy(m->read);
+    (void)cudaFreeHost(m->data);
+    memset(m, 0, sizeof *m);
 }
 
 static size_t rows_bytes(const cuda_backend *be)
@@ -41,16 +59,18 @@ int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
         cuda_note(be, cudaStreamSynchronize(be->stream), "waiting for the device");
         be->uploaded = false;
     }
-    if (!step_room(be, at + (size_t)n * sizeof *numbers))
+    if (be->step == NULL) /* outside a step */
+        be->step = step_memory_next(be, be->steps, &be->step_at, N_STEPS);
+    if (!step_room(be, be->step, at + (size_t)n * sizeof *numbers))
         return 0;
-    memcpy((uint8_t *)be->step_host + at, numbers, (size_t)n * sizeof *numbers);
+    memcpy((uint8_t *)be->step->data + at, numbers, (size_t)n * sizeof *numbers);
     be->n_gathered += n;
     return first;
 }
 
 static void fill_rows(cuda_backend *be, const trueno_rows *rows)
 {
-    row_info *info = (row_info *)be->step_host;
+    row_info *info = (row_info *)be->step->data;
 
     for (int32_t s = 0; s < rows->n_spans; s++) {
         const trueno_span *span = &rows->spans[s];
@@ -85,6 +105,7 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
     cuda_backend *be = cuda_of(table);
     const trueno_kv *kv = rows->n_spans > 0 ? rows->spans[0].kv : NULL;
 
+    staging_free(be); /* the model is loaded */
     be->failure.status = TRUENO_OK;
     memset(&be->key, 0, sizeof be->key);
     be->key.n_rows = rows->n_rows;
@@ -95,22 +116,38 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
     }
     be->n_gathered = 0;
     be->uploaded = be->flushed = false;
-    if (!step_room(be, rows_bytes(be)))
+    be->step = step_memory_next(be, be->steps, &be->step_at, N_STEPS);
+    if (!step_room(be, be->step, rows_bytes(be)))
         return err != NULL ? (*err = be->failure).status : be->failure.status;
     fill_rows(be, rows);
     be->rows = rows;
     return TRUENO_OK;
 }
 
-trueno_status cuda_step_end(trueno_backend *table, trueno_error *err)
+static void step_close(cuda_backend *be)
 {
-    cuda_backend *be = cuda_of(table);
-
     flush(be, NULL);
     be->rows = NULL;
     memset(&be->key, 0, sizeof be->key);
     be->n_gathered = 0;
+}
+
+trueno_status cuda_step_end(trueno_backend *table, trueno_error *err)
+{
+    cuda_backend *be = cuda_of(table);
+
+    step_close(be);
     cuda_note(be, cudaStreamSynchronize(be->stream), "computing a step");
+    if (be->failure.status != TRUENO_OK && err != NULL)
+        *err = be->failure;
+    return be->failure.status;
+}
+
+trueno_status cuda_step_leave(trueno_backend *table, trueno_error *err)
+{
+    cuda_backend *be = cuda_of(table);
+
+    step_close(be);
     if (be->failure.status != TRUENO_OK && err != NULL)
         *err = be->failure;
     return be->failure.status;
@@ -185,11 +222,13 @@ static void upload_rows(cuda_backend *be)
 
     /* Room for more than this step, so that gathers of later ones do not move it. */
     be->key.rows = scratch_get(be, SCRATCH_STEP, (bytes + 65535) / 65536 * 65536);
-    if (bytes > 0 && be->key.rows != NULL && !be->uploaded)
+    if (bytes > 0 && be->key.rows != NULL && !be->uploaded) {
         cuda_note(be,
-                  cudaMemcpyAsync((void *)be->key.rows, be->step_host, bytes,
+                  cudaMemcpyAsync((void *)be->key.rows, be->step->data, bytes,
                                   cudaMemcpyHostToDevice, be->stream),
                   "uploading a step");
+        cuda_note(be, cudaEventRecord(be->step->read, be->stream), "an event");
+    }
     be->uploaded = true;
 }
 

@@ -135,9 +135,9 @@ static trueno_status staging_make(cuda_backend *be, trueno_error *err)
         if ((status = cuda_check(cudaMallocHost(&be->staging[i], STAGING_BYTES), "pinned memory",
                                  err)) < 0)
             return status;
-        if ((status = cuda_check(cudaMalloc(&be->staging_device[i], STAGING_BYTES), "upload memory",
-                                 err)) < 0)
+        if ((status = device_alloc(be, STAGING_BYTES, "uploads", &be->staging_device[i], err)) < 0)
             return status;
+        be->activation_bytes += STAGING_BYTES;
         status = cuda_check(cudaEventCreateWithFlags(&be->staging_free[i], cudaEventDisableTiming),
                             "an event", err);
         if (status == TRUENO_OK)
@@ -148,7 +148,11 @@ static trueno_status staging_make(cuda_backend *be, trueno_error *err)
 
 void staging_free(cuda_backend *be)
 {
+    if (be->staging[0] == NULL)
+        return;
+    (void)cudaStreamSynchronize(be->stream);
     for (int i = 0; i < N_STAGING; i++) {
+        be->activation_bytes -= be->staging_device[i] != NULL ? STAGING_BYTES : 0;
         if (be->staging_free[i] != NULL)
             (void)cudaEventDestroy(be->staging_free[i]);
         (void)cudaFreeHost(be->staging[i]);
@@ -269,6 +273,7 @@ void cuda_weight_free(trueno_backend *table, trueno_weight *w)
     if (w == NULL)
         return;
     if (w->memory != NULL) {
+        (void)cudaStreamSynchronize(be->stream);
         graphs_drop(be); /* a later weight may get the same address */
         expert_tables_drop(be, w);
         be->weight_bytes -= w->bytes;

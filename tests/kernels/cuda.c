@@ -373,10 +373,27 @@ static void test_experts(void)
     }
 }
 
+/* Every product kernel once, for tools that make kernels slow. */
+static void test_tiny(void)
+{
+    const int counts[] = {1, 3, 8, 12, 30, 64, 70};
+
+    for (int t = 0; t < N_TYPES; t++) {
+        int64_t rows = 48, cols = trueno_type_get(TYPES[t])->block == 256 ? 512 : 288;
+        weight_pair w = make_weight(&TYPES[t], &rows, 1, cols);
+
+        for (int i = 0; i < 7; i++)
+            check_matmul(&w, counts[i], i % 2, i % 3 == 0, trueno_type_get(TYPES[t])->name);
+        free_weight(&w);
+    }
+}
+
 int main(int argc, char **argv)
 {
     test_seed_init();
     open_sides();
+    if (argc > 1 && strcmp(argv[1], "tiny") == 0)
+        test_tiny();
     if (argc < 2 || strcmp(argv[1], "products") == 0) {
         test_matmul();
         test_rows_equal();

@@ -3,6 +3,7 @@
  * Whole steps of a small model on the CUDA backend: logits against the reference backend over 64
  * positions, for prompts in chunks, single rows and batches; kernels shared by neighbouring
  * operations against the operations apart; a replayed graph against the first run, bit for bit.
+ * cuda_steps tiny: few steps of a tiny model, for tools that make kernels slow.
  */
 #include "cuda_sides.h"
 #include "step_model.h"
@@ -17,6 +18,8 @@ static const type_mix MIXES[] = {
 };
 
 enum { POSITIONS = 64, BATCH = 12 };
+
+static int positions = POSITIONS, batch_positions = 20; /* fewer under a checking tool */
 
 /* Logits of all positions of tokens[0 .. n), `chunk` rows a step. */
 static float *run(step_model *m, const int32_t *tokens, int n, int chunk, bool apart)
@@ -83,50 +86,59 @@ static void check_logits(const char *mix, const char *kind, const float *got, co
     report(what, compare(got, want, n).relative, bound);
 }
 
-static void check_mix(const type_mix *mix)
+static void check_mix(const model_shape *shape, const type_mix *mix)
 {
     step_model model[N_SIDES];
     uint64_t seed = test_bits();
     int32_t tokens[POSITIONS];
-    size_t vocab = (size_t)SMALL.vocab, all = POSITIONS * vocab;
+    size_t vocab = (size_t)shape->vocab, all = (size_t)positions * vocab;
     float *want, *first, *other;
 
     for (int side = 0; side < N_SIDES; side++) {
         test_seed = seed; /* the same weights */
-        model_make(&model[side], sides[side], &SMALL, mix);
+        model_make(&model[side], sides[side], shape, mix);
         model_rows(&model[side], POSITIONS, POSITIONS);
     }
     for (int i = 0; i < POSITIONS; i++)
-        tokens[i] = test_int(0, SMALL.vocab - 1);
-    want = run(&model[REFERENCE], tokens, POSITIONS, POSITIONS, false);
-    first = run(&model[CUDA], tokens, POSITIONS, 1, false);
+        tokens[i] = test_int(0, shape->vocab - 1);
+    want = run(&model[REFERENCE], tokens, positions, positions, false);
+    first = run(&model[CUDA], tokens, positions, 1, false);
     check_logits(mix->name, "row by row", first, want, all, 2e-3);
-    other = run(&model[CUDA], tokens, POSITIONS, 1, false);
+    other = run(&model[CUDA], tokens, positions, 1, false);
     report("a graph gives the bits of the first run",
            memcmp(first, other, all * sizeof *first) != 0, 0);
     free(other);
-    other = run(&model[CUDA], tokens, POSITIONS, 1, true);
+    other = run(&model[CUDA], tokens, positions, 1, true);
     check_logits(mix->name, "operations apart", other, want, all, 2e-3);
     free(other);
-    other = run(&model[CUDA], tokens, POSITIONS, POSITIONS, false);
+    other = run(&model[CUDA], tokens, positions, positions, false);
     check_logits(mix->name, "one chunk", other, want, all, 2e-3);
     free(other);
-    other = run(&model[CUDA], tokens, POSITIONS, 7, false);
+    other = run(&model[CUDA], tokens, positions, 7, false);
     check_logits(mix->name, "chunks of 7", other, want, all, 2e-3);
     free(other), free(want);
-    want = run_batch(&model[REFERENCE], tokens, 20);
-    other = run_batch(&model[CUDA], tokens, 20);
+    want = run_batch(&model[REFERENCE], tokens, batch_positions);
+    other = run_batch(&model[CUDA], tokens, batch_positions);
     check_logits(mix->name, "a batch of sessions", other, want, BATCH * vocab, 2e-3);
     free(other), free(want), free(first);
     model_free(&model[0]);
     model_free(&model[1]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static const model_shape tiny = {"tiny", 256, 512, 4, 2, 64, 1, 272, true};
+
     test_seed_init();
     open_sides();
+    if (argc > 1 && strcmp(argv[1], "tiny") == 0) {
+        positions = 9;
+        batch_positions = 2;
+        for (size_t i = 0; i < 3; i++)
+            check_mix(&tiny, &MIXES[i]);
+        return close_sides();
+    }
     for (size_t i = 0; i < sizeof MIXES / sizeof MIXES[0]; i++)
-        check_mix(&MIXES[i]);
+        check_mix(&SMALL, &MIXES[i]);
     return close_sides();
 }

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /** Raised on any change of the structs in this header: a module with another number is refused. */
-#define TRUENO_BACKEND_ABI 2
+#define TRUENO_BACKEND_ABI 3
 
 typedef struct trueno_backend trueno_backend;
 
@@ -56,11 +56,14 @@ typedef struct trueno_span {
     int32_t first_row, n_rows, first_pos;
 } trueno_span;
 
+/** Instead of a token: the one that choose() chose last for the row's session. */
+#define TRUENO_TOKEN_CHOSEN (-1)
+
 /** The rows of one step. Host memory, valid until step_end(). Spans cover rows 0..n_rows-1 in
  * order. */
 typedef struct trueno_rows {
     int32_t n_rows, n_spans;
-    const int32_t *tokens; /**< [n_rows] */
+    const int32_t *tokens; /**< [n_rows]; TRUENO_TOKEN_CHOSEN where the backend has choose() */
     const trueno_span *spans;
 } trueno_rows;
 
@@ -113,6 +116,50 @@ typedef enum trueno_activation {
     TRUENO_GELU_TANH = 1, /**< 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
     TRUENO_GELU_ERF = 2   /**< 0.5 x (1 + erf(x / sqrt(2))) */
 } trueno_activation;
+
+enum {
+    TRUENO_MOST_CANDIDATES = 256, /**< largest top_k of choose() */
+    TRUENO_MOST_RECENT = 64,
+    TRUENO_MOST_BIAS = 16,
+    TRUENO_CHOICES_KEPT = 4 /**< results of a session that chosen() can still be asked for */
+};
+
+/** Added to a token's logit; -INFINITY forbids it. */
+typedef struct trueno_bias {
+    int32_t id;
+    float bias;
+} trueno_bias;
+
+/**
+ * How the token after a row of logits is chosen: bias, penalties, top-k, top-p, min-p, temperature
+ * in this order, as <realizar/sampler.h> describes them.
+ */
+typedef struct trueno_choice {
+    trueno_kv *kv;            /**< the row's session */
+    const uint8_t *forbidden; /**< [width], in the backend's memory: tokens that are never chosen
+                                 and count for nothing; NULL: none */
+    const trueno_bias *bias;  /**< [n_bias], host memory */
+    int32_t n_bias;           /**< at most TRUENO_MOST_BIAS */
+    const int32_t *recent;    /**< [n_recent] tokens that penalties are for; host memory */
+    int32_t n_recent;         /**< at most TRUENO_MOST_RECENT, with recent_chosen one less */
+    bool recent_chosen;       /**< the session's last chosen token is one more of them */
+    float repeat_penalty, frequency_penalty, presence_penalty;
+    int32_t top_k; /**< 1 to TRUENO_MOST_CANDIDATES; 0: nothing is chosen for this row */
+    float top_p, min_p, temperature; /**< temperature 0: the largest logit */
+    double random;                   /**< in [0, 1): what is drawn */
+    uint64_t ticket;                 /**< set by choose() */
+} trueno_choice;
+
+/** Instead of an id: a logit was NaN or infinity; all were -infinity or forbidden. */
+#define TRUENO_CHOSEN_NOT_FINITE (-1)
+#define TRUENO_CHOSEN_NONE       (-2)
+
+typedef struct trueno_chosen {
+    int32_t id;
+    float
+        log_probability; /**< of the logits as they came, over the tokens that are not forbidden */
+    float probability;   /**< after the settings */
+} trueno_chosen;
 
 /** Which forms of a weight a caller needs. */
 enum {
@@ -239,6 +286,18 @@ struct trueno_backend {
     /** ids[i] = index of the largest of logits[i, 0..width), lowest index on ties; host memory. */
     trueno_status (*argmax)(trueno_backend *be, const float *logits, int32_t n, int32_t width,
                             int32_t *ids, trueno_error *err);
+    /**
+     * Queue the choice of a token for each of n <= 64 rows of logits of the step under way, and set
+     * the tickets. The results are as the host's sampler gives them, up to the last bit of an
+     * exponential. chosen() waits for one; unlike all others it may be called by any thread while
+     * another uses the backend. step_leave() ends a step as step_end() does, but returns while its
+     * operations run: failures of those are reported by chosen(). All three are there, or none.
+     */
+    trueno_status (*choose)(trueno_backend *be, const float *logits, int32_t n, int32_t width,
+                            trueno_choice *choices, trueno_error *err);
+    trueno_status (*chosen)(trueno_backend *be, const trueno_kv *kv, uint64_t ticket,
+                            trueno_chosen *out, trueno_error *err);
+    trueno_status (*step_leave)(trueno_backend *be, trueno_error *err);
 };
 
 /** Defaults into *o; `size` is sizeof *o of the caller. */
