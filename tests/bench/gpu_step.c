@@ -128,6 +128,90 @@ static void time_prompt(step_model *m, const char *mix, int n)
     m->be->kv_free(m->be, kv);
 }
 
+/* A part of every layer's work alone, over rows of different sessions; the arrays hold anything. */
+enum stage {
+    STAGE_QKV,
+    STAGE_ATTENTION,
+    STAGE_OUT,
+    STAGE_GATE_UP,
+    STAGE_DOWN,
+    STAGE_HEAD,
+    N_STAGES
+};
+
+static void stage_step(step_model *m, const trueno_rows *rows, enum stage stage)
+{
+    trueno_backend *be = m->be;
+    const model_shape *s = &m->s;
+    int32_t n = rows->n_rows;
+    trueno_norm norm = {TRUENO_NORM_RMS, s->hidden, 1e-6f, m->norm, NULL};
+    trueno_error err = {0};
+
+    if (be->step_begin(be, rows, &err) < 0)
+        model_die(&err);
+    if (stage == STAGE_HEAD)
+        be->matmul(be, m->output, NULL, m->x, n, false, m->logits);
+    for (int l = 0; l < s->n_layers && stage != STAGE_HEAD; l++) {
+        const model_layer *w = &m->layer[l];
+        trueno_attention facts = model_attention(m, l);
+
+        if (stage == STAGE_QKV || stage == STAGE_GATE_UP)
+            be->norm(be, &norm, m->x, n, m->h);
+        if (stage == STAGE_QKV)
+            be->matmul(be, w->qkv, w->bias, m->h, n, false, m->qkv);
+        if (stage == STAGE_ATTENTION) {
+            be->rope_store(be, &facts, m->qkv);
+            be->attention(be, &facts, m->qkv, m->attn, NULL);
+        }
+        if (stage == STAGE_OUT)
+            be->matmul(be, w->out, NULL, m->attn, n, true, m->x);
+        if (stage == STAGE_GATE_UP) {
+            be->matmul(be, w->gate_up, NULL, m->h, n, false, m->gate_up);
+            be->glu(be, TRUENO_SILU, m->gate_up, n, s->ff, m->ff);
+        }
+        if (stage == STAGE_DOWN)
+            be->matmul(be, w->down, NULL, m->ff, n, true, m->x);
+    }
+    if (be->step_end(be, &err) < 0)
+        model_die(&err);
+}
+
+static void time_stages(step_model *m, const char *mix, int n)
+{
+    static const char *const NAMES[N_STAGES] = {
+        "norm, qkv", "attention at 1,024", "out", "norm, gate, up, activation", "down", "head"};
+    static int32_t tokens[MOST_SESSIONS];
+    trueno_kv *kv[MOST_SESSIONS];
+    trueno_span spans[MOST_SESSIONS];
+    trueno_rows rows = {n, n, tokens, spans};
+    trueno_error err = {0};
+
+    for (int k = 0; k < n; k++) {
+        kv[k] = model_session(m, 1088, TRUENO_KV_F16);
+        if (m->be->kv_reserve(m->be, kv[k], 1025, &err) < 0)
+            model_die(&err);
+        spans[k] = (trueno_span){kv[k], k, 1, 1024};
+    }
+    for (int stage = 0; stage < N_STAGES; stage++) {
+        double t[RUNS];
+
+        for (int run = -2; run < RUNS; run++) {
+            double begin = seconds();
+
+            for (int i = 0; i < 8; i++)
+                stage_step(m, &rows, (enum stage)stage);
+            if (run >= 0)
+                t[run] = (seconds() - begin) / 8 / (stage == STAGE_HEAD ? 1 : m->s.n_layers);
+        }
+        qsort(t, RUNS, sizeof *t, by_size);
+        printf("%s %s %2d rows, %-28s %8.2f us  [%.2f .. %.2f]\n", m->s.name, mix, n, NAMES[stage],
+               1e6 * t[RUNS / 2], 1e6 * t[0], 1e6 * t[RUNS - 1]);
+        (void)fflush(stdout);
+    }
+    for (int k = 0; k < n; k++)
+        m->be->kv_free(m->be, kv[k]);
+}
+
 static void print_memory(const step_model *m, const char *mix)
 {
     trueno_memory_use use;
@@ -139,7 +223,8 @@ static void print_memory(const step_model *m, const char *mix)
            (double)use.activations / 1e6);
 }
 
-/* d: decode, l: long contexts, p: prompts, b: batches. */
+/* d: decode, l: long contexts, p: prompts, b: batches, s: the stages of a layer alone (the time of
+ * a step's launch, a fraction of a microsecond a layer, is in it). */
 static void measure(step_model *m, const char *mix, const char *parts)
 {
     if (strchr(parts, 'd') != NULL) {
@@ -165,6 +250,9 @@ static void measure(step_model *m, const char *mix, const char *parts)
             time_decode(m, mix, SIZES[i], 1024, what);
         }
     }
+    if (strchr(parts, 's') != NULL)
+        for (int n = 1; n <= MOST_SESSIONS; n *= n == 1 ? 8 : 2)
+            time_stages(m, mix, n);
     print_memory(m, mix);
 }
 

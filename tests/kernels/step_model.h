@@ -202,6 +202,19 @@ static inline trueno_kv *model_session(step_model *m, int n_positions, trueno_kv
     return kv;
 }
 
+static inline trueno_attention model_attention(const step_model *m, int layer)
+{
+    const model_shape *s = &m->s;
+    trueno_rope rope = {TRUENO_ROPE_NEOX, s->dim, 1, m->frequency};
+
+    return (trueno_attention){.layer = layer,
+                              .n_heads = s->n_heads,
+                              .n_kv_heads = s->n_kv_heads,
+                              .head_dim = s->dim,
+                              .scale = 1.0f / sqrtf((float)s->dim),
+                              .rope = rope};
+}
+
 /* One pass; logits of step rows results[0 .. n_results) are queued into m->logits. `apart` reads
  * after every operation, as a watcher would, so that nothing is fused. The caller ends the step. */
 static inline void model_step(step_model *m, const trueno_rows *rows, const int32_t *results,
@@ -226,17 +239,7 @@ static inline void model_step(step_model *m, const trueno_rows *rows, const int3
     AFTER(m->x);
     for (int l = 0; l < s->n_layers; l++) {
         const model_layer *w = &m->layer[l];
-        trueno_attention facts = {l,
-                                  s->n_heads,
-                                  s->n_kv_heads,
-                                  s->dim,
-                                  0,
-                                  1.0f / sqrtf((float)s->dim),
-                                  0,
-                                  0,
-                                  NULL,
-                                  NULL,
-                                  {TRUENO_ROPE_NEOX, s->dim, 1, m->frequency}};
+        trueno_attention facts = model_attention(m, l);
         trueno_norm norm = {TRUENO_NORM_RMS, s->hidden, 1e-6f, w->norm, NULL};
 
         be->norm(be, &norm, m->x, n, m->h);
