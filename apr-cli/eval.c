@@ -166,8 +166,9 @@ static trueno_status score_chunk(eval_state *s, int32_t chunk, trueno_error *err
     const int32_t *tokens = s->tokens + (size_t)chunk * (size_t)s->context;
     int32_t half = s->context / 2;
     realizar_step_item items[2] = {
-        {s->session, tokens, half, REALIZAR_ROWS_NONE, NULL, NULL},
-        {s->session, tokens + half, s->context - half - 1, REALIZAR_ROWS_ALL, s->logits, NULL}};
+        {s->session, tokens, half, REALIZAR_ROWS_NONE, NULL, NULL, NULL, NULL},
+        {s->session, tokens + half, s->context - half - 1, REALIZAR_ROWS_ALL, s->logits, NULL, NULL,
+         NULL}};
     trueno_status status;
 
     realizar_session_rewind(s->session, 0);

@@ -76,6 +76,21 @@ static trueno_status choose_context(realizar_engine *e, const realizar_engine_op
     return TRUENO_OK;
 }
 
+/* The backend keeps weights in the size that they have in the file. */
+static trueno_status check_device_memory(const realizar_engine *e, trueno_error *err)
+{
+    double need = (double)apr_model_bytes(e->model);
+    trueno_memory_use use = {0};
+
+    e->backend->memory_use(e->backend, &use);
+    if (use.device_total == 0 || need <= (double)use.device_free)
+        return TRUENO_OK;
+    return trueno_fail(err, TRUENO_NO_MEMORY,
+                       "the model has %.1f MiB, the GPU %.1f MiB of which %.1f MiB are free",
+                       need / 1048576, (double)use.device_total / 1048576,
+                       (double)use.device_free / 1048576);
+}
+
 /* A GPU when one is there and the model fits; the CPU when not asked otherwise. */
 static trueno_status open_backend(realizar_engine *e, const realizar_engine_options *o,
                                   trueno_error *err)
@@ -90,8 +105,11 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     b.keep_mapping = o->keep_mapping;
     b.allocator = o->allocator;
     b.log = o->log;
-    if (o->backend != NULL)
-        return trueno_backend_open(&e->backend, o->backend, &b, err);
+    if (o->backend != NULL) {
+        trueno_status status = trueno_backend_open(&e->backend, o->backend, &b, err);
+
+        return status < 0 ? status : check_device_memory(e, err);
+    }
     if (trueno_backend_open(&e->backend, "cuda", &b, NULL) == TRUENO_OK) {
         e->backend->memory_use(e->backend, &use);
         if (use.device_free >= need)
@@ -127,7 +145,9 @@ static trueno_status engine_fill(realizar_engine *e, const realizar_engine_optio
         (status = step_prepare(e, err)) < 0 || (status = make_tokenizer(e, o, err)) < 0 ||
         (status = open_backend(e, o, err)) < 0)
         return status;
-    return bind_weights(e, err);
+    if ((status = bind_weights(e, err)) < 0)
+        return status;
+    return choice_prepare(e, err);
 }
 
 static trueno_status engine_new(realizar_engine **out, apr_model *model,
@@ -213,6 +233,7 @@ void realizar_engine_close(realizar_engine *e)
     if (e->backend != NULL) {
         activations_free(e);
         unbind_weights(e);
+        e->backend->release(e->backend, e->forbidden);
         e->backend->close(e->backend);
     }
     realizar_tokenizer_free(e->tokenizer);
@@ -256,6 +277,11 @@ int32_t realizar_engine_vocab_size(const realizar_engine *e)
 int32_t realizar_engine_hidden_size(const realizar_engine *e)
 {
     return e->config->hidden_size;
+}
+
+bool realizar_engine_chooses(const realizar_engine *e)
+{
+    return e->backend->choose != NULL;
 }
 
 uint64_t realizar_engine_bytes_per_token(const realizar_engine *e)

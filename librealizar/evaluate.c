@@ -38,7 +38,7 @@ static trueno_status compute(realizar_session *s, const int32_t *tokens, int32_t
     realizar_session_rewind(s, 0);
     for (int32_t first = 0; first < count && status == TRUENO_OK; first += most) {
         int32_t n = count - first < most ? count - first : most;
-        realizar_step_item item = {s, tokens + first, n, REALIZAR_ROWS_ALL, NULL, NULL};
+        realizar_step_item item = {s, tokens + first, n, REALIZAR_ROWS_ALL, NULL, NULL, NULL, NULL};
 
         *(what->hidden ? &item.hidden : &item.logits) = rows;
         status = realizar_step(e, &item, 1, err);

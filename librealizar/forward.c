@@ -4,6 +4,7 @@
 #include "watch.h"
 
 #include <math.h>
+#include <string.h>
 
 /* What every part of one pass needs. */
 typedef struct pass {
@@ -174,6 +175,37 @@ static trueno_status deliver(pass *p, const float *rows, int32_t width, int32_t 
     return TRUENO_OK;
 }
 
+/* Queue the choices after rows [first, first + n) of the wanted list. */
+static trueno_status choose(pass *p, int32_t first, int32_t n, trueno_error *err)
+{
+    trueno_choice list[LOGIT_GROUP], *asked[LOGIT_GROUP] = {NULL};
+    int32_t index = 0, count = 0;
+    trueno_status status;
+
+    memset(list, 0, sizeof list);
+    for (int32_t s = 0; s < p->step->rows.n_spans; s++) {
+        const forward_span *span = &p->step->spans[s];
+        int32_t last;
+
+        index += span->wanted == REALIZAR_ROWS_ALL    ? span->n_rows
+                 : span->wanted == REALIZAR_ROWS_LAST ? 1
+                                                      : 0;
+        last = index - 1 - first;
+        if (span->choice == NULL || last < 0 || last >= n)
+            continue;
+        list[last] = *span->choice;
+        asked[last] = span->choice;
+        count++;
+    }
+    if (count == 0)
+        return TRUENO_OK;
+    status = p->be->choose(p->be, p->a->logits, n, p->e->vocab_rows, list, err);
+    for (int32_t i = 0; i < n; i++)
+        if (asked[i] != NULL)
+            asked[i]->ticket = list[i].ticket;
+    return status;
+}
+
 /* Final norm and output matrix for the wanted rows, a group at a time. */
 static trueno_status results(pass *p, trueno_error *err)
 {
@@ -194,7 +226,8 @@ static trueno_status results(pass *p, trueno_error *err)
         if (p->config->logit_softcap > 0)
             p->be->softcap(p->be, p->config->logit_softcap, a->logits, n, vocab);
         stage_end(&p->w, REALIZAR_STAGE_LM_HEAD, -1, APR_OUTPUT, a->logits, vocab, m->output_bytes);
-        if ((status = deliver(p, a->last, hidden, first, n, false, err)) < 0 ||
+        if ((status = choose(p, first, n, err)) < 0 ||
+            (status = deliver(p, a->last, hidden, first, n, false, err)) < 0 ||
             (status = deliver(p, a->logits, vocab, first, n, true, err)) < 0)
             return status;
     }
@@ -239,7 +272,8 @@ trueno_status forward_compute(realizar_engine *e, const forward_rows *step, true
         (status = e->backend->step_begin(e->backend, &step->rows, err)) < 0)
         return status;
     status = run_layers(&p, err);
-    ended = e->backend->step_end(e->backend, status < 0 ? NULL : err);
+    ended = step->leave ? e->backend->step_leave(e->backend, status < 0 ? NULL : err)
+                        : e->backend->step_end(e->backend, status < 0 ? NULL : err);
     p.w.n_rows = step->rows.n_rows;
     watcher_free(&p.w);
     return status < 0 ? status : ended;

@@ -15,7 +15,10 @@ struct realizar_generation {
     held_text text;
     int32_t *ids; /* sampled, [capacity] */
     int32_t n_ids, capacity, most;
-    bool pending; /* the last id is sampled but not yet computed */
+    bool pending;                   /* the last id is sampled but not yet computed */
+    bool ahead;                     /* tokens are chosen by the backend, from the second on */
+    choice_memory queue[2];         /* choices under way, the oldest at index first % 2 */
+    int32_t first, n_queued, start; /* start: tokens of the prompt */
     realizar_finish finish;
     realizar_timings timings;
     double started, first_at;
@@ -108,6 +111,8 @@ static trueno_status prepare(realizar_generation *g, const int32_t *ids, int32_t
     status = realizar_session_sync(s, ids, count, &g->timings.reused_tokens, err);
     g->timings.prompt_ms = now_ms() - g->started;
     g->timings.prompt_tokens = count;
+    g->start = count;
+    g->ahead = g->o.run_ahead && choice_possible(s->engine, g->sampler);
     return status;
 }
 
@@ -183,6 +188,54 @@ static trueno_status sample(realizar_generation *g, realizar_candidate *chosen, 
     return status;
 }
 
+/* Begin a step for the last token, known or not, and the choice of the one behind it. */
+static trueno_status queue_step(realizar_generation *g, int32_t token, trueno_error *err)
+{
+    choice_memory *m = &g->queue[(g->first + g->n_queued) % 2];
+    trueno_choice *choice = &m->choice;
+    realizar_step_item item = {
+        .session = g->session, .tokens = &token, .count = 1, .wanted = REALIZAR_ROWS_LAST};
+    trueno_status status;
+
+    choice_make(g->session, g->sampler, token, m);
+    status = step_compute(g->session->engine, &item, &choice, 1, true, err);
+    if (status == TRUENO_OK)
+        g->n_queued++;
+    return status;
+}
+
+/* The next token from the backend. Before waiting for it, the step behind it is begun, unless the
+ * text ends with it for sure. */
+static trueno_status take_queued(realizar_generation *g, realizar_candidate *chosen,
+                                 trueno_error *err)
+{
+    realizar_session *s = g->session;
+    int32_t at = g->start + g->n_ids; /* position of the token that comes */
+    trueno_status status = TRUENO_OK;
+
+    if (g->n_queued == 0)
+        status = queue_step(g, g->ids[g->n_ids - 1], err);
+    if (status == TRUENO_OK && g->n_ids + g->n_queued < g->most)
+        status = queue_step(g, TRUENO_TOKEN_CHOSEN, err);
+    if (status == TRUENO_OK)
+        status = choice_result(s, &g->queue[g->first % 2].choice, chosen, err);
+    if (status < 0)
+        return status;
+    g->first++;
+    g->n_queued--;
+    if (at < s->length)
+        s->tokens[at] = chosen->id;
+    return TRUENO_OK;
+}
+
+/* Forget steps whose results nobody asked for. */
+static void drop_queued(realizar_generation *g)
+{
+    if (g->n_queued > 0)
+        realizar_session_rewind(g->session, g->start + g->n_ids - 1);
+    g->n_queued = 0;
+}
+
 /* Compute the token sampled last, so that there are logits to sample from. */
 static trueno_status catch_up(realizar_generation *g, trueno_error *err)
 {
@@ -193,6 +246,18 @@ static trueno_status catch_up(realizar_generation *g, trueno_error *err)
     if (status == TRUENO_OK)
         g->pending = false;
     return status;
+}
+
+static trueno_status choose_token(realizar_generation *g, realizar_candidate *chosen,
+                                  trueno_error *err)
+{
+    trueno_status status;
+
+    if (g->ahead && g->n_ids > 0 && g->session->watch.fn == NULL)
+        return take_queued(g, chosen, err);
+    drop_queued(g);
+    status = catch_up(g, err);
+    return status < 0 ? status : sample(g, chosen, err);
 }
 
 /* Why the text ends with the token just sampled, or REALIZAR_RUNNING. */
@@ -234,8 +299,8 @@ static int next_token(realizar_generation *g, realizar_piece *piece, trueno_erro
     bool is_end;
     trueno_status status;
 
-    if ((status = catch_up(g, err)) < 0 || (status = sample(g, &chosen, err)) < 0 ||
-        (status = keep_id(g, chosen.id, err)) < 0) {
+    if ((status = choose_token(g, &chosen, err)) < 0 || (status = keep_id(g, chosen.id, err)) < 0) {
+        drop_queued(g);
         if (status == TRUENO_CANCELLED)
             g->finish = REALIZAR_FINISH_CANCELLED;
         return status;
@@ -252,6 +317,8 @@ static int next_token(realizar_generation *g, realizar_piece *piece, trueno_erro
         return status;
     }
     g->finish = judge(g, is_end);
+    if (g->finish != REALIZAR_RUNNING)
+        drop_queued(g);
     note_times(g);
     return emit(g, piece, &chosen);
 }
@@ -274,7 +341,7 @@ const int32_t *realizar_generation_ids(const realizar_generation *g, int32_t *co
 
 int32_t realizar_generation_top(const realizar_generation *g, realizar_candidate *out, int32_t n)
 {
-    return realizar_sampler_top(g->sampler, out, n);
+    return g->ahead && g->n_ids > 1 ? 0 : realizar_sampler_top(g->sampler, out, n);
 }
 
 void realizar_generation_timings(const realizar_generation *g, realizar_timings *out)
@@ -289,6 +356,7 @@ void realizar_generation_free(realizar_generation *g)
     if (g == NULL)
         return;
     allocator = g->session->engine->allocator;
+    drop_queued(g);
     realizar_sampler_free(g->sampler);
     held_text_free(&g->text);
     trueno_release(allocator, g->ids, (size_t)g->capacity * sizeof *g->ids);

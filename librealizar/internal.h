@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <realizar/chat.h>
+#include <realizar/sampler.h>
 #include <realizar/session.h>
 #include <stdatomic.h>
 #include <trueno/sys/arena.h>
@@ -55,6 +56,7 @@ struct realizar_engine {
     realizar_tokenizer *tokenizer;
     trueno_backend *backend;
     model_weights weights;
+    void *forbidden; /* with choose(): device [vocab_rows], ids that are no tokens; NULL: none */
     int32_t context, step_rows, vocab_rows;
     trueno_kv_type kv_type;
     const trueno_allocator *allocator;
@@ -87,6 +89,7 @@ typedef struct forward_span {
     int32_t first_row, n_rows;
     realizar_rows_wanted wanted;
     float *logits, *hidden; /* host, rows in order; NULL: not asked */
+    trueno_choice *choice;  /* of a token after the last row; NULL: none */
 } forward_span;
 
 typedef struct forward_rows {
@@ -94,8 +97,15 @@ typedef struct forward_rows {
     forward_span *spans;        /* [rows.n_spans] */
     const int32_t *wanted_rows; /* [n_wanted], step rows in order */
     int32_t n_wanted;
+    bool leave;                  /* do not wait for what choices were queued for */
     const realizar_watch *watch; /* NULL: nobody watches; else there is one span */
 } forward_rows;
+
+/* A choice and the recent tokens that it points at. */
+typedef struct choice_memory {
+    trueno_choice choice;
+    int32_t recent[TRUENO_MOST_RECENT];
+} choice_memory;
 
 /* bind.c: roles to weights; shapes proven. The engine's backend, config and arch are set. */
 trueno_status bind_weights(realizar_engine *e, trueno_error *err);
@@ -112,10 +122,29 @@ trueno_status activations_reserve(realizar_engine *e, int32_t rows, int32_t want
                                   trueno_error *err);
 void activations_free(realizar_engine *e);
 
-/* step.c: memory for putting steps together; then compute items, gathered with other callers'. */
+/* step.c: memory for putting steps together; then compute items, gathered with other callers'.
+ * choices: [n_items], a token to choose after an item's last row, on the device; or NULL. leave:
+ * the choices may still be under way on return. */
 trueno_status step_prepare(realizar_engine *e, trueno_error *err);
-trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
+trueno_status step_compute(realizar_engine *e, const realizar_step_item *items,
+                           trueno_choice *const *choices, int32_t n_items, bool leave,
                            trueno_error *err);
+
+/* choice.c: the marks of ids that are no tokens, in the backend's memory. */
+trueno_status choice_prepare(realizar_engine *e, trueno_error *err);
+/* Can the sampler's settings be followed on the device? */
+bool choice_possible(const realizar_engine *e, const realizar_sampler *sampler);
+/* Draw for the token after the session's tokens and `next` (TRUENO_TOKEN_CHOSEN: the one that is
+ * being chosen). `choice` points into the session and the sampler. */
+void choice_make(const realizar_session *s, realizar_sampler *sampler, int32_t next,
+                 choice_memory *memory);
+/* Wait for the result. */
+trueno_status choice_result(const realizar_session *s, const trueno_choice *choice,
+                            realizar_candidate *out, trueno_error *err);
+
+/* sampler.c */
+const realizar_sampling *sampler_settings(const realizar_sampler *sampler);
+double sampler_random(realizar_sampler *sampler);
 
 /* chat_template.c: what the template's memory comes from; NULL: the default allocator. */
 const trueno_allocator *template_allocator(const realizar_template *t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From logits to a token. */
-#include <realizar/sampler.h>
+#include "internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -387,4 +387,14 @@ int32_t realizar_sampler_top(const realizar_sampler *p, realizar_candidate *out,
             if (p->candidates[j].id == out[i].id)
                 out[i].probability = p->candidates[j].probability;
     return found;
+}
+
+const realizar_sampling *sampler_settings(const realizar_sampler *p)
+{
+    return &p->s;
+}
+
+double sampler_random(realizar_sampler *p)
+{
+    return uniform(p->state);
 }

@@ -113,6 +113,56 @@ void realizar_session_rewind(realizar_session *s, int32_t length)
     }
 }
 
+/* Tokens chosen after a step: where there is a choice, by the backend. */
+static trueno_status collect_choices(const realizar_step_item *items, trueno_choice *const *choices,
+                                     int32_t n_items, trueno_error *err)
+{
+    trueno_status status = TRUENO_OK;
+
+    for (int32_t i = 0; i < n_items && status == TRUENO_OK; i++) {
+        realizar_session *s = items[i].session;
+
+        if (choices[i] != NULL)
+            status = choice_result(s, choices[i], items[i].chosen, err);
+        else if (items[i].sampler != NULL)
+            status = realizar_sampler_choose(items[i].sampler, s->logits, s->tokens, s->length,
+                                             items[i].chosen, err);
+    }
+    return status;
+}
+
+static bool backend_chooses(const realizar_step_item *item)
+{
+    return item->sampler != NULL && item->count == 1 && item->session->watch.fn == NULL &&
+           choice_possible(item->session->engine, item->sampler);
+}
+
+static trueno_status step_and_choose(realizar_engine *e, const realizar_step_item *items,
+                                     int32_t n_items, trueno_error *err)
+{
+    size_t bytes = (size_t)n_items * sizeof(choice_memory),
+           list_bytes = (size_t)n_items * sizeof(trueno_choice *);
+    choice_memory *memory = trueno_allocate_zero(e->allocator, bytes);
+    trueno_choice **choices = trueno_allocate_zero(e->allocator, list_bytes);
+    trueno_status status;
+
+    if (memory == NULL || choices == NULL) {
+        status = trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d choices", n_items);
+    } else {
+        for (int32_t i = 0; i < n_items; i++)
+            if (backend_chooses(&items[i])) {
+                choice_make(items[i].session, items[i].sampler, items[i].tokens[0], &memory[i]);
+                choices[i] = &memory[i].choice;
+            }
+        status = step_compute(e, items, choices, n_items, false, err);
+        if (status == TRUENO_OK)
+            status = collect_choices(items, choices, n_items, err);
+    }
+    trueno_release(e->allocator, memory, bytes);
+    trueno_release(e->allocator, choices, list_bytes);
+    return status;
+}
+
 static trueno_status check_item(const realizar_engine *e, const realizar_step_item *item,
                                 trueno_error *err)
 {
@@ -127,6 +177,9 @@ static trueno_status check_item(const realizar_engine *e, const realizar_step_it
         return trueno_fail(err, TRUENO_USAGE,
                            "%d tokens after %d do not fit the context of %d positions", item->count,
                            s->length, s->context);
+    if (item->sampler != NULL && (item->chosen == NULL || item->wanted == REALIZAR_ROWS_NONE))
+        return trueno_fail(err, TRUENO_USAGE, "a sampler without %s",
+                           item->chosen == NULL ? "a place for its token" : "a wanted row");
     for (int32_t i = 0; i < item->count; i++)
         if (item->tokens[i] < 0 || item->tokens[i] >= e->config->vocab_size)
             return trueno_fail(err, TRUENO_USAGE, "token id %d, the vocabulary has %d",
@@ -147,13 +200,17 @@ trueno_status realizar_step(realizar_engine *e, const realizar_step_item *items,
                 return trueno_fail(err, TRUENO_USAGE, "a session twice in one step (items %d, %d)",
                                    j, i);
     }
-    return n_items > 0 ? step_compute(e, items, n_items, err) : TRUENO_OK;
+    for (int32_t i = 0; i < n_items; i++)
+        if (items[i].sampler != NULL)
+            return step_and_choose(e, items, n_items, err);
+    return n_items > 0 ? step_compute(e, items, NULL, n_items, false, err) : TRUENO_OK;
 }
 
 trueno_status realizar_session_append(realizar_session *s, const int32_t *tokens, int32_t count,
                                       trueno_error *err)
 {
-    realizar_step_item item = {s, tokens, count, REALIZAR_ROWS_LAST, NULL, NULL};
+    realizar_step_item item = {
+        .session = s, .tokens = tokens, .count = count, .wanted = REALIZAR_ROWS_LAST};
 
     return realizar_step(s->engine, &item, 1, err);
 }

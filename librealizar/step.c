@@ -11,8 +11,9 @@
 typedef struct step_request {
     struct step_request *next;
     realizar_step_item item;
+    trueno_choice *choice;
     int32_t done; /* tokens computed */
-    bool finished;
+    bool leave, finished;
     trueno_status status;
     trueno_error error;
 } step_request;
@@ -106,8 +107,9 @@ static void plan_span(step_plan *plan, step_request *r, int32_t most)
     span->wanted = all || last ? r->item.wanted : REALIZAR_ROWS_NONE;
     if (r->item.logits != NULL)
         span->logits = r->item.logits + (all ? (size_t)r->done * vocab : 0);
-    else if (span->wanted == REALIZAR_ROWS_LAST)
+    else if (span->wanted == REALIZAR_ROWS_LAST && r->choice == NULL)
         span->logits = session->logits;
+    span->choice = last ? r->choice : NULL;
     if (r->item.hidden != NULL)
         span->hidden = r->item.hidden + (all ? (size_t)r->done * hidden : 0);
     plan->spans[rows->n_spans] = (trueno_span){session->kv, rows->n_rows, n, session->length};
@@ -124,8 +126,10 @@ static void plan_fill(realizar_engine *e, step_plan *plan, int32_t n_requests)
     step_request *r = e->first;
     int32_t room = e->step_rows;
 
+    plan->forward.leave = true;
     for (int32_t i = 0; i < n_requests; i++, r = r->next) {
         plan_span(plan, r, room - (n_requests - 1 - i));
+        plan->forward.leave = plan->forward.leave && r->leave;
         room = e->step_rows - plan->forward.rows.n_rows;
     }
     plan->forward.rows.tokens = plan->tokens;
@@ -239,7 +243,8 @@ static void run_requests(realizar_engine *e, step_request *requests, int32_t n)
     pthread_mutex_unlock(&e->lock);
 }
 
-trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
+trueno_status step_compute(realizar_engine *e, const realizar_step_item *items,
+                           trueno_choice *const *choices, int32_t n_items, bool leave,
                            trueno_error *err)
 {
     size_t bytes = (size_t)n_items * sizeof(step_request);
@@ -248,8 +253,11 @@ trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, 
 
     if (n_items > 1 && (requests = trueno_allocate_zero(e->allocator, bytes)) == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a step of %d items", n_items);
-    for (int32_t i = 0; i < n_items; i++)
+    for (int32_t i = 0; i < n_items; i++) {
         requests[i].item = items[i];
+        requests[i].choice = choices != NULL ? choices[i] : NULL;
+        requests[i].leave = leave;
+    }
     run_requests(e, requests, n_items);
     for (int32_t i = 0; i < n_items && status == TRUENO_OK; i++) {
         status = requests[i].status;

@@ -303,7 +303,7 @@ PyObject *decode(const realizar_engine *engine, const int32_t *ids, int32_t coun
 trueno_status step_logits(realizar_session *session, const int32_t *tokens, int32_t count, float *all_logits,
                           trueno_error *err)
 {
-    realizar_step_item item = {session, tokens, count, REALIZAR_ROWS_ALL, all_logits, NULL};
+    realizar_step_item item = {session, tokens, count, REALIZAR_ROWS_ALL, all_logits, NULL, NULL, NULL};
 
     return realizar_step(realizar_session_engine(session), &item, 1, err);
 }

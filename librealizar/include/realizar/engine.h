@@ -88,6 +88,9 @@ TRUENO_API int32_t realizar_engine_vocab_size(const realizar_engine *engine);
 /** Floats in a hidden state. */
 TRUENO_API int32_t realizar_engine_hidden_size(const realizar_engine *engine);
 
+/** Are tokens chosen by the backend, so that logits need not come to the host? */
+TRUENO_API bool realizar_engine_chooses(const realizar_engine *engine);
+
 /** Bytes of weights that one decoded token reads. */
 TRUENO_API uint64_t realizar_engine_bytes_per_token(const realizar_engine *engine);
 

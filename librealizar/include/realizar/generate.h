@@ -30,6 +30,9 @@ typedef struct realizar_generation_options {
     int32_t n_stops;
     bool ignore_eos;   /**< end-of-turn tokens are never sampled and do not end the text */
     bool show_special; /**< control tokens appear in the text */
+    /** Where the backend can choose tokens (a GPU), do not wait for one before computing the next;
+     *  realizar_generation_top() then knows nothing. The tokens are the same. */
+    bool run_ahead;
 } realizar_generation_options;
 
 /** Defaults, with the engine's model's own generation defaults in `sampling`; engine may be NULL.
@@ -77,7 +80,8 @@ TRUENO_API realizar_finish realizar_generation_finish(const realizar_generation 
 /** The sampled ids so far, the end-of-turn token included when it was sampled. */
 TRUENO_API const int32_t *realizar_generation_ids(const realizar_generation *g, int32_t *count);
 
-/** The `n` most probable tokens at the last step; returns how many. */
+/** The `n` most probable tokens at the last step; returns how many: 0 when the token was chosen by
+ * the backend. */
 TRUENO_API int32_t realizar_generation_top(const realizar_generation *g, realizar_candidate *out,
                                            int32_t n);
 

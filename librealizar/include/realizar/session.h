@@ -9,6 +9,7 @@
 #define REALIZAR_SESSION_H
 
 #include <realizar/engine.h>
+#include <realizar/sampler.h>
 #include <realizar/stages.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,10 @@ typedef struct realizar_step_item {
                       row */
     float
         *hidden; /**< [wanted rows, hidden_size]: the final norm's output, the caller's; or NULL */
+    /** Choose a token after the last row (`wanted` LAST or ALL) into *chosen, where the backend can
+     *  by the backend: the session's own logits are then unknown. NULL: none is chosen. */
+    realizar_sampler *sampler;
+    realizar_candidate *chosen;
 } realizar_step_item;
 
 /**

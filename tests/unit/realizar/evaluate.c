@@ -22,7 +22,7 @@ static rows compute_rows(realizar_engine *e)
     r.hidden = calloc((size_t)LENGTH * (size_t)r.width, sizeof *r.hidden);
     r.logits = calloc((size_t)LENGTH * (size_t)r.vocab, sizeof *r.logits);
     assert_true(r.hidden != NULL && r.logits != NULL);
-    realizar_step_item item = {s, r.tokens, LENGTH, REALIZAR_ROWS_ALL, r.logits, r.hidden};
+    realizar_step_item item = {s, r.tokens, LENGTH, REALIZAR_ROWS_ALL, r.logits, r.hidden, NULL, NULL};
     CHECK_OK(realizar_step(e, &item, 1, &err));
     realizar_session_free(s);
     return r;

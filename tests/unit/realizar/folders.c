@@ -162,7 +162,7 @@ static trueno_status run(const char *backend, bool keep_mapping, const int32_t *
     o.bench_only = true; /* there is no tokenizer */
     status = realizar_engine_open(&e, work, &o, err);
     if (status == TRUENO_OK && (status = realizar_session_new(&s, e, 0, err)) == TRUENO_OK) {
-        realizar_step_item item = {s, ids, PROMPT, REALIZAR_ROWS_ALL, logits, NULL};
+        realizar_step_item item = {s, ids, PROMPT, REALIZAR_ROWS_ALL, logits, NULL, NULL, NULL};
 
         status = realizar_step(e, &item, 1, err);
     }

@@ -65,7 +65,7 @@ static inline bool check(const char *path, const char *backend, const recorded *
     o.bench_only = true; /* they have no tokenizer */
     if (realizar_engine_open(&e, path, &o, &err) == TRUENO_OK &&
         realizar_session_new(&s, e, 0, &err) == TRUENO_OK) {
-        realizar_step_item item = {s, r->ids, r->n, REALIZAR_ROWS_ALL, logits, NULL};
+        realizar_step_item item = {s, r->ids, r->n, REALIZAR_ROWS_ALL, logits, NULL, NULL, NULL};
 
         if (realizar_engine_vocab_size(e) != r->vocab)
             (void)trueno_fail(&err, TRUENO_CONTENT, "vocabulary of %d",

@@ -20,7 +20,7 @@ typedef struct fixture {
 static void compute_whole(fixture *f)
 {
     realizar_session *s = open_session(f->engine);
-    realizar_step_item item = {s, f->tokens, LENGTH, REALIZAR_ROWS_ALL, f->whole, NULL};
+    realizar_step_item item = {s, f->tokens, LENGTH, REALIZAR_ROWS_ALL, f->whole, NULL, NULL, NULL};
     trueno_error err = {0};
 
     CHECK_OK(realizar_step(f->engine, &item, 1, &err));
@@ -132,7 +132,7 @@ static void mixed_batches_equal_alone(void **state)
             count = count < left ? count : left;
             if (count > 0)
                 items[n++] = (realizar_step_item){
-                    s[i], f->tokens + at[i], count, REALIZAR_ROWS_LAST, NULL, NULL};
+                    s[i], f->tokens + at[i], count, REALIZAR_ROWS_LAST, NULL, NULL, NULL, NULL};
             at[i] += count;
         }
         CHECK_OK(realizar_step(f->engine, items, n, &err));
@@ -280,8 +280,8 @@ static void bad_items_are_refused(void **state)
     fixture *f = *state;
     realizar_session *s = open_session(f->engine), *t = NULL;
     int32_t bad[2] = {0, demo_vocab(f->engine)}, negative = -1;
-    realizar_step_item twice[2] = {{s, f->tokens, 1, REALIZAR_ROWS_LAST, NULL, NULL},
-                                   {s, f->tokens, 1, REALIZAR_ROWS_LAST, NULL, NULL}};
+    realizar_step_item twice[2] = {{s, f->tokens, 1, REALIZAR_ROWS_LAST, NULL, NULL, NULL, NULL},
+                                   {s, f->tokens, 1, REALIZAR_ROWS_LAST, NULL, NULL, NULL, NULL}};
     trueno_error err = {0};
 
     assert_int_equal(realizar_session_append(s, bad, 2, &err), TRUENO_USAGE);
