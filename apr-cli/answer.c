@@ -19,6 +19,7 @@ trueno_status answer_prompt(const cli_arguments *a, realizar_session *session,
                             const realizar_ids *ids, const realizar_generation_options *o,
                             answer_watch *watch, void *user, answer_state *out, trueno_error *err)
 {
+    realizar_generation_options ahead = *o;
     realizar_piece piece;
     trueno_status status = text_append(&out->text, "", 0, err);
     int more;
@@ -27,8 +28,9 @@ trueno_status answer_prompt(const cli_arguments *a, realizar_session *session,
         return status;
     if (ids->count > INT32_MAX)
         return trueno_fail(err, TRUENO_USAGE, "the prompt has %zu tokens", ids->count);
+    ahead.run_ahead = watch == NULL; /* who watches asks for the other candidates */
     if ((status = realizar_generation_start(&out->generation, session, ids->ids,
-                                            (int32_t)ids->count, o, err)) < 0)
+                                            (int32_t)ids->count, &ahead, err)) < 0)
         return status;
     while ((more = realizar_generation_next(out->generation, &piece, err)) == 1) {
         if (piece.bytes > 0 || watch != NULL)
@@ -59,6 +61,39 @@ int64_t peak_rss_bytes(void)
     struct rusage use;
 
     return getrusage(RUSAGE_SELF, &use) == 0 ? (int64_t)use.ru_maxrss * 1024 : 0;
+}
+
+json_t *memory_json(const realizar_engine *engine, size_t kv_bytes)
+{
+    trueno_memory_use use = {0};
+    json_t *o;
+
+    realizar_engine_memory(engine, &use);
+    o = json_pack("{s:I, s:I, s:I, s:I}", "peak_rss_bytes", (json_int_t)peak_rss_bytes(),
+                  "kv_bytes", (json_int_t)kv_bytes, "weights_bytes", (json_int_t)use.weights,
+                  "activation_bytes", (json_int_t)use.activations);
+    if (use.device_total > 0) {
+        (void)json_object_set_new(o, "device_total_bytes",
+                                  json_integer((json_int_t)use.device_total));
+        (void)json_object_set_new(o, "device_free_bytes",
+                                  json_integer((json_int_t)use.device_free));
+    }
+    return o;
+}
+
+void print_device_memory(const cli_arguments *a, const realizar_engine *engine)
+{
+    trueno_memory_use use = {0};
+
+    realizar_engine_memory(engine, &use);
+    if (use.device_total > 0)
+        print_note(
+            a,
+            "device  %9.1f MiB of %.1f MiB free; %.1f MiB weights, %.1f MiB keys and values, "
+            "%.1f MiB working arrays",
+            (double)use.device_free / 1048576, (double)use.device_total / 1048576,
+            (double)use.weights / 1048576, (double)use.kv / 1048576,
+            (double)use.activations / 1048576);
 }
 
 void print_answer_timings(const cli_arguments *a, const realizar_generation *generation)

@@ -14,14 +14,6 @@ typedef struct number_list {
     int count;
 } number_list;
 
-typedef struct bench_state {
-    realizar_engine *engine;
-    json_t *rows;
-    int32_t *tokens; /* made-up ids, as many as the longest test needs */
-    int32_t n_tokens;
-    double gb_s; /* read beside the tests */
-} bench_state;
-
 static trueno_status parse_list(const char *text, const char *name, int32_t least, number_list *out,
                                 trueno_error *err)
 {
@@ -67,26 +59,6 @@ static trueno_status time_prompt(bench_state *b, realizar_session **s, int32_t n
     trueno_status status = realizar_session_append(s[0], b->tokens, n, err);
 
     *tok_s = n * 1e3 / (now_milliseconds() - began);
-    return status;
-}
-
-/* `n` single-token steps of `batch` sessions. */
-static trueno_status time_decode(bench_state *b, realizar_session **s, int32_t batch, int32_t n,
-                                 double *tok_s, trueno_error *err)
-{
-    realizar_step_item *items = calloc((size_t)batch, sizeof *items);
-    trueno_status status = TRUENO_OK;
-    double began = now_milliseconds();
-
-    if (items == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d sessions", batch);
-    for (int32_t t = 0; t < n && status == TRUENO_OK; t++) {
-        for (int32_t i = 0; i < batch; i++)
-            items[i] = (realizar_step_item){s[i], b->tokens + t, 1, REALIZAR_ROWS_LAST, NULL, NULL};
-        status = realizar_step(b->engine, items, batch, err);
-    }
-    *tok_s = (double)n * batch * 1e3 / (now_milliseconds() - began);
-    free(items);
     return status;
 }
 
@@ -142,6 +114,15 @@ static void print_row(const cli_arguments *a, const bench_state *b)
     (void)fflush(stdout);
 }
 
+static void note_kv(bench_state *b, realizar_session **s, int32_t n)
+{
+    size_t bytes = 0;
+
+    for (int32_t i = 0; i < n; i++)
+        bytes += s[i] != NULL ? realizar_session_kv_bytes(s[i]) : 0;
+    b->kv_bytes = bytes > b->kv_bytes ? bytes : b->kv_bytes;
+}
+
 static trueno_status run_once(bench_state *b, const bench_case *c, double *tok_s, trueno_error *err)
 {
     realizar_session **s = calloc((size_t)c->batch, sizeof *s);
@@ -153,6 +134,7 @@ static trueno_status run_once(bench_state *b, const bench_case *c, double *tok_s
     if (status == TRUENO_OK)
         status = c->decode ? time_decode(b, s, c->batch, c->tokens, tok_s, err)
                            : time_prompt(b, s, c->tokens, tok_s, err);
+    note_kv(b, s, c->batch);
     for (int32_t i = 0; i < c->batch; i++)
         realizar_session_free(s[i]);
     free(s);
@@ -238,14 +220,16 @@ static trueno_status print_result(const cli_arguments *a, bench_state *b, trueno
 
     if (a->o.json)
         return print_json(
-            json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:O, s:o}", "schema", 1, "model",
+            json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:O, s:o, s:o}", "schema", 1, "model",
                       apr_model_path(model), "backend", realizar_engine_backend(b->engine),
                       "device", realizar_engine_device(b->engine), "threads",
                       (json_int_t)(a->o.threads > 0 ? a->o.threads : trueno_cpu_default_threads()),
                       "ctx", realizar_engine_context(b->engine), "rows", b->rows, "bandwidth_gb_s",
-                      json_number(b->gb_s)),
+                      json_number(b->gb_s), "memory", memory_json(b->engine, b->kv_bytes)),
             err);
     (void)printf("memory read beside it: %.1f GB/s\n", b->gb_s);
+    if (a->o.verbose)
+        print_device_memory(a, b->engine);
     return TRUENO_OK;
 }
 

@@ -146,6 +146,12 @@ void print_answer_timings(const cli_arguments *a, const realizar_generation *gen
 double per_second(int32_t tokens, double milliseconds); /* 0 where nothing was measured */
 int64_t peak_rss_bytes(void);
 
+/* The "memory" object of JSON answers; its kv_bytes are those of the sessions that count. */
+json_t *memory_json(const realizar_engine *engine, size_t kv_bytes);
+
+/* A note on a GPU's memory, where there is one. */
+void print_device_memory(const cli_arguments *a, const realizar_engine *engine);
+
 /* inspect.c: documents that libapr made, and how they are shown */
 trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
 void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */

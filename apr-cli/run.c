@@ -120,9 +120,7 @@ static json_t *result_json(const run_state *r)
     (void)json_object_set_new(o, "seed", json_integer((json_int_t)r->options.sampling.seed));
     (void)json_object_set_new(o, "timings", timings_json(r));
     (void)json_object_set_new(o, "memory",
-                              json_pack("{s:I, s:I}", "peak_rss_bytes",
-                                        (json_int_t)peak_rss_bytes(), "kv_bytes",
-                                        (json_int_t)realizar_session_kv_bytes(r->session)));
+                              memory_json(r->engine, realizar_session_kv_bytes(r->session)));
     return o;
 }
 
@@ -134,6 +132,7 @@ static void print_timings(const cli_arguments *a, const run_state *r)
                (double)peak_rss_bytes() / 1048576.0,
                (double)realizar_session_kv_bytes(r->session) / 1048576.0,
                (unsigned long long)r->options.sampling.seed);
+    print_device_memory(a, r->engine);
 }
 
 static trueno_status report(const cli_arguments *a, const run_state *r, trueno_error *err)
