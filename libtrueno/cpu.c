@@ -22,7 +22,8 @@
 
 enum {
     X86_AVX512_ALL = TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AVX512_BF16,
-    X86_ALL = X86_AVX512_ALL | TRUENO_CPU_AMX_INT8 | TRUENO_CPU_AMX_BF16,
+    X86_AMX_ALL = X86_AVX512_ALL | TRUENO_CPU_AMX_INT8,
+    X86_ALL = X86_AMX_ALL | TRUENO_CPU_AMX_BF16,
     ARM_ALL = TRUENO_CPU_NEON | TRUENO_CPU_DOTPROD | TRUENO_CPU_I8MM
 };
 
@@ -33,7 +34,9 @@ static const struct level_row {
     uint32_t needs;  /* bits that must be in use for the name to be true */
     uint32_t allows; /* bits that the setting leaves */
 } LEVELS[] = {
-    {"amx", "avx512-amx", TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8, X86_ALL},
+    {"amx-bf16", "avx512-amx-bf16", TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8 | TRUENO_CPU_AMX_BF16,
+     X86_ALL},
+    {"amx", "avx512-amx", TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8, X86_AMX_ALL},
     {"avx512", "avx512-vnni", TRUENO_CPU_AVX512, X86_AVX512_ALL},
     {"avx2", "avx2", TRUENO_CPU_AVX2, TRUENO_CPU_AVX2},
     {"i8mm", "neon-i8mm", TRUENO_CPU_I8MM, ARM_ALL},
@@ -90,8 +93,8 @@ static uint32_t detect(void)
             flags |= TRUENO_CPU_AVX512_BF16;
         if ((state & 0x60000) == 0x60000 && has(d, 24) && (has(d, 25) || has(d, 22)) &&
             ask_for_tiles())
-            flags |= (has(d, 25) ? TRUENO_CPU_AMX_INT8 : 0u) |
-                     (has(d, 22) ? TRUENO_CPU_AMX_BF16 : 0u);
+            flags |=
+                (has(d, 25) ? TRUENO_CPU_AMX_INT8 : 0u) | (has(d, 22) ? TRUENO_CPU_AMX_BF16 : 0u);
     }
     return flags;
 }

@@ -130,6 +130,7 @@ trueno_status packed_new(packed_weight **out, packed_work *work, const trueno_te
 {
     packed_weight *w = trueno_allocate_zero(work->allocator, sizeof *w);
     size_t group_bytes = 0;
+    bool halves = false;
     trueno_status st;
 
     assert(n_parts >= 1 && n_parts <= PACKED_PARTS_LIMIT);
@@ -146,8 +147,9 @@ trueno_status packed_new(packed_weight **out, packed_work *work, const trueno_te
         w->rows += parts[i].rows;
         if (w->segments[i].group_bytes > group_bytes)
             group_bytes = w->segments[i].group_bytes;
+        halves |= work->kernels.of[parts[i].type].halves;
     }
-    if ((st = packed_work_reserve(work, w->cols, keep_mapping ? group_bytes : 0, err)) < 0)
+    if ((st = packed_work_reserve(work, w->cols, keep_mapping ? group_bytes : 0, halves, err)) < 0)
         goto fail;
     if (!keep_mapping) {
         if ((st = weight_memory(w, err)) < 0)

@@ -5,14 +5,16 @@
  * A packed weight holds its parts' blocks with the rows interleaved by sixteen (docs/kernels.md),
  * in as many bytes as the file to within 2 %. Products of one row and of many rows run from the
  * same bytes, at every instruction level, with the same floating-point operations in the same
- * order: a result does not depend on the level, the number of rows in the call, or the threads.
+ * order: a result does not depend on the level (but for BF16 weights with BF16 tiles), the number
+ * of rows in the call, or the threads.
  *
  * Quantised weights (w = S q + M): each 32 activations are rounded to 8 bits with one F32 scale a.
  * For every 32 (or 16) weights that share S and M, in order along K,
  *     products = fma(float(integer sum of q and the activations) * S, a, products);
  *     minima = fma(M, a * float(sum of the activations), minima);
  * and y = products + minima.
- * F32, F16 and BF16 weights: y = fma(w, x, y) along K.
+ * F32, F16 and BF16 weights: y = fma(w, x, y) along K. With BF16 tiles, BF16 weights are multiplied
+ * by two BF16 halves of each activation instead (x86/matmul_amx_bf16.c).
  */
 #ifndef PACKED_H
 #define PACKED_H

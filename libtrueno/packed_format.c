@@ -28,7 +28,7 @@
 static const packed_format FORMATS[TRUENO_TYPE_LIMIT] = {
     [TRUENO_F32] = {16, 16, 16, 0, false, true, {DWORDS(0, 16)}},
     [TRUENO_F16] = {16, 16, 8, 0, false, true, {WORDS(8, 0, 2)}},
-    [TRUENO_BF16] = {16, 16, 8, 0, false, true, {WORDS(8, 0, 2)}},
+    [TRUENO_BF16] = {16, 16, 8, 0, false, true, {DWORDS(0, 8)}},
     [TRUENO_Q4_0] = {64,
                      2,
                      9,

@@ -42,12 +42,13 @@ struct packed_work {
     packed_scratch *threads;
     int64_t cols;       /* that the memory suffices for */
     size_t group_bytes; /* likewise */
+    bool halves;        /* likewise: for types multiplied as BF16 halves */
     uint8_t *memory;
     size_t memory_bytes;
 };
 
-/* Grow the scratch memory to weights of `cols` and groups of group_bytes. */
-trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes,
+/* Grow the scratch memory to weights of `cols`, groups of group_bytes, and BF16 halves. */
+trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes, bool halves,
                                   trueno_error *err);
 
 /* Interleave units [first, first + n) of a group from the segment's source into `out`. */

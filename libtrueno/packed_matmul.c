@@ -10,6 +10,7 @@ enum {
     TOKENS_LIMIT = 512, /* tokens that are multiplied while a stripe is at hand */
     CHUNK = 1024,       /* weights along K in a stripe of a quantised type: 24 KB of L1 */
     CHUNK_FLOAT = 128,  /* of a pair of groups of a float type: 16 KB */
+    CHUNK_HALVES = 256, /* of a pair of groups of BF16: 16 KB, and 1 KB for each token */
     FLOAT_PAIR = 2,
     STRIP_GROUPS = 8, /* groups whose sums are kept while a chunk of activations is in L2 */
     STRIPE_BYTES = CHUNK / BLOCK_WEIGHTS * 12 * LINE_BYTES,
@@ -66,7 +67,8 @@ static void *take(uint8_t *memory, size_t *at, size_t bytes)
     return p;
 }
 
-static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, uint8_t *memory)
+static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, bool halves,
+                      uint8_t *memory)
 {
     activations *a = &work->act;
     size_t at = 0, tokens = TOKENS_LIMIT, blocks = ((size_t)cols + 63) / 64 * 2;
@@ -80,6 +82,8 @@ static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, uint8
         a->offset[i] = take(memory, &at, tokens * blocks * (i + 1) * sizeof *a->offset[i]);
     }
     a->x = take(memory, &at, tokens * (size_t)a->x_cols * sizeof *a->x);
+    if (halves)
+        a->halves = take(memory, &at, tokens * blocks * 2 * BLOCK_WEIGHTS * sizeof(uint16_t));
     for (int i = 0; i < trueno_pool_threads(work->pool); i++) {
         packed_scratch *t = &work->threads[i];
 
@@ -90,16 +94,17 @@ static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, uint8
     return at;
 }
 
-trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes,
+trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_bytes, bool halves,
                                   trueno_error *err)
 {
     size_t bytes;
 
-    if (cols <= work->cols && group_bytes <= work->group_bytes)
+    if (cols <= work->cols && group_bytes <= work->group_bytes && halves <= work->halves)
         return TRUENO_OK;
     cols = cols > work->cols ? cols : work->cols;
     group_bytes = group_bytes > work->group_bytes ? group_bytes : work->group_bytes;
-    bytes = lay_out(work, cols, group_bytes, NULL);
+    halves |= work->halves;
+    bytes = lay_out(work, cols, group_bytes, halves, NULL);
     trueno_release(work->allocator, work->memory, work->memory_bytes);
     work->memory_bytes = work->group_bytes = 0;
     work->cols = 0;
@@ -111,7 +116,8 @@ trueno_status packed_work_reserve(packed_work *work, int64_t cols, size_t group_
     work->memory_bytes = bytes;
     work->cols = cols;
     work->group_bytes = group_bytes;
-    lay_out(work, cols, group_bytes, work->memory);
+    work->halves = halves;
+    lay_out(work, cols, group_bytes, halves, work->memory);
     return TRUENO_OK;
 }
 
@@ -124,7 +130,7 @@ typedef struct product {
     activations act;
     int64_t strip; /* groups that a thread handles together */
     int planes;    /* 2: token 2 i + 1 is what rounding left of token 2 i */
-    bool quantized, floats, add;
+    bool quantized, floats, spread, halved, add;
 } product;
 
 /* What rounding left of row x[cols], which is token `token`: x - scale q, in row `token` of a->x.
@@ -157,8 +163,10 @@ static void round_tokens(void *context, int64_t begin, int64_t end, int thread)
 
         if (p->quantized)
             k->quantize(x, cols, &p->act, t);
-        if (p->floats)
+        if (p->spread)
             k->spread(x, cols, &p->act, t);
+        if (p->halved)
+            k->halve(x, cols, &p->act, t);
         if (p->planes == 2)
             k->quantize(rounding_error(&p->act, x, cols, t), cols, &p->act, t + 1);
     }
@@ -269,14 +277,22 @@ static void multiply_floats(const product *p, const packed_segment *s, int64_t g
                             int64_t n_groups, int64_t first, int64_t n, float *acc, int thread)
 {
     const matmul_kernels *k = &p->work->kernels;
-    float *stripe = (float *)(void *)p->work->threads[thread].stripe;
-    int64_t cols = n * s->f->unit;
+    bool halves = k->of[s->source.type].halves;
+    uint8_t *stripe = p->work->threads[thread].stripe;
+    int64_t cols = n * s->f->unit, blocks = (cols + BLOCK_WEIGHTS - 1) / BLOCK_WEIGHTS;
+    int64_t bytes = GROUP_ROWS * (halves ? blocks * BLOCK_WEIGHTS * (int64_t)sizeof(uint16_t)
+                                         : cols * (int64_t)sizeof(float));
 
     for (int64_t i = 0; i < n_groups; i++)
         k->of[s->source.type].unpack(units_of(p, s, group + i, first, n, thread), n,
-                                     stripe + i * cols * GROUP_ROWS);
-    k->tile_float(stripe, (int)n_groups, first * s->f->unit, cols, &p->act, acc,
-                  2 * plane_floats(p));
+                                     stripe + i * bytes);
+    first *= s->f->unit;
+    if (halves)
+        k->tile_halves((uint16_t *)(void *)stripe, (int)n_groups, first, cols, &p->act, acc,
+                       2 * plane_floats(p));
+    else
+        k->tile_float((float *)(void *)stripe, (int)n_groups, first, cols, &p->act, acc,
+                      2 * plane_floats(p));
 }
 
 /* Many tokens, groups [begin, end) of a segment: unpack a chunk once, multiply every token by it.
@@ -284,7 +300,8 @@ static void multiply_floats(const product *p, const packed_segment *s, int64_t g
 static void multiply_many(const product *p, const packed_segment *s, int64_t begin, int64_t end,
                           int thread)
 {
-    int64_t chunk = (s->f->sub == 0 ? CHUNK_FLOAT : CHUNK) / s->f->unit;
+    bool halves = p->work->kernels.of[s->source.type].halves;
+    int64_t chunk = (s->f->sub != 0 ? CHUNK : halves ? CHUNK_HALVES : CHUNK_FLOAT) / s->f->unit;
     int64_t plane = plane_floats(p);
     float *acc = p->work->threads[thread].acc;
 
@@ -372,8 +389,13 @@ void packed_matmul(packed_work *work, const packed_weight *w, const float *bias,
     p.act.n_blocks = (w->cols + 63) / 64 * 2;
     p.act.x_cols = (w->cols + 15) / 16 * 16;
     for (int i = 0; i < w->n_segments; i++) {
-        p.quantized |= w->segments[i].f->sub != 0;
-        p.floats |= w->segments[i].f->sub == 0;
+        bool is_float = w->segments[i].f->sub == 0;
+        bool halved = work->kernels.of[w->segments[i].source.type].halves;
+
+        p.quantized |= !is_float;
+        p.floats |= is_float;
+        p.halved |= halved;
+        p.spread |= is_float && !halved;
     }
     p.planes = w->fine && !p.floats ? 2 : 1;
     limit = TOKENS_LIMIT / p.planes;

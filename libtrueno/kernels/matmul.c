@@ -256,6 +256,8 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags)
         matmul_init_avx512(k);
     if (flags & TRUENO_CPU_AMX_INT8)
         matmul_init_amx(k);
+    if (flags & TRUENO_CPU_AMX_BF16)
+        matmul_init_amx_bf16(k);
 #elif defined(__aarch64__)
     if (flags & TRUENO_CPU_NEON)
         matmul_init_neon(k);

@@ -3,7 +3,8 @@
  * @file matmul.h  Kernels of matrix products: one table, scalar first, overlaid by level.
  *
  * The scalar kernels are the specification. Every level gives the same bits: integer sums are exact
- * and the float operations after them are the same, in the same order (packed.h).
+ * and the float operations after them are the same, in the same order (packed.h). The level with
+ * BF16 tiles alone has an order of its own for BF16 weights (x86/matmul_amx_bf16.c).
  */
 #ifndef KERNELS_MATMUL_H
 #define KERNELS_MATMUL_H
@@ -27,10 +28,13 @@ typedef struct activations {
     float *sum[2];      /* [panel][block][sub-block][token]  scale * (sum of q) */
     int32_t *offset[2]; /* [panel][block][sub-block][token]  -128 * (sum of q) */
     float *x;           /* [panel][k][token] */
+    /* [panel][block][half][token][32] BF16, of a lone token F32: x = first half + second half, up
+     * to 2^-16 of it */
+    void *halves;
 } activations;
 
 /** Expand n_units units of a group into a stripe: see stripe_block_lines(); float types [k][16]
- * F32. */
+ * F32, or [pair of k][16][2] BF16 in whole blocks where `halves` is set. */
 typedef void (*unpack_fn)(const uint8_t *units, int64_t n_units, void *stripe);
 
 /** Products of n_groups groups (group_bytes apart) with one token (width 1): out[16 * n_groups]. */
@@ -42,6 +46,9 @@ typedef struct matmul_kernels {
     void (*quantize)(const float *x, int64_t cols, const activations *a, int64_t token);
     /** Copy row x[cols] into a->x, padding included. */
     void (*spread)(const float *x, int64_t cols, const activations *a, int64_t token);
+    /** Cut row x[cols] into a->halves, padding to whole blocks included; where a type has halves.
+     */
+    void (*halve)(const float *x, int64_t cols, const activations *a, int64_t token);
     /** Interleave 16 whole rows, n_units whole units of unit_bytes from `rows` on. */
     void (*pack)(const packed_format *f, const uint8_t *rows, size_t row_bytes, int64_t n_units,
                  size_t unit_bytes, uint8_t *out);
@@ -60,6 +67,9 @@ typedef struct matmul_kernels {
      */
     void (*tile_float)(const float *stripe, int n_groups, int64_t first, int64_t n,
                        const activations *a, float *acc, int64_t acc_stride);
+    /** tile_float() for a type with halves; `first` is a multiple of 32. */
+    void (*tile_halves)(const uint16_t *stripe, int n_groups, int64_t first, int64_t n,
+                        const activations *a, float *acc, int64_t acc_stride);
     /**
      * y = products (+ minima) (+ bias) (+ y) of one token and n_groups whole groups, whose sums lie
      * `stride` floats apart; minima and bias may be NULL.
@@ -69,6 +79,7 @@ typedef struct matmul_kernels {
     struct {
         unpack_fn unpack;
         one_fn one;
+        bool halves; /* multiplied by the BF16 halves of activations */
     } of[TRUENO_TYPE_LIMIT];
 } matmul_kernels;
 
@@ -79,6 +90,7 @@ void matmul_kernels_init(matmul_kernels *k, uint32_t flags);
 void matmul_init_avx2(matmul_kernels *k);
 void matmul_init_avx512(matmul_kernels *k);
 void matmul_init_amx(matmul_kernels *k);
+void matmul_init_amx_bf16(matmul_kernels *k);
 void matmul_init_neon(matmul_kernels *k);
 void matmul_init_dotprod(matmul_kernels *k);
 

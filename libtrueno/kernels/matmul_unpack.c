@@ -243,8 +243,9 @@ static void unpack_bf16_c(const uint8_t *units, int64_t n_units, void *stripe)
     const uint16_t *h = (const uint16_t *)(const void *)units;
     float *out = stripe;
 
-    for (int64_t i = 0; i < n_units * 16 * GROUP_ROWS; i++)
-        out[i] = trueno_bf16_to_f32(h[i]);
+    for (int64_t k = 0; k < n_units * 16; k++)
+        for (int r = 0; r < GROUP_ROWS; r++)
+            *out++ = trueno_bf16_to_f32(h[(k / 2 * GROUP_ROWS + r) * 2 + k % 2]);
 }
 
 void matmul_init_unpack_c(matmul_kernels *k)

@@ -317,51 +317,70 @@ static void minima(const packed_format *f, const uint8_t *stripe, int64_t first,
         tile_panels_minima(stripe, first, n, a, 2, acc);
 }
 
-INLINE vf weight_f32(const uint8_t *group, int64_t k, int pass)
+/* Weights k and k + 1 of a pass over the lanes. */
+INLINE void pair_f32(const uint8_t *group, int64_t k, int pass, vf w[2])
 {
-    return v_load((const float *)(const void *)group + GROUP_ROWS * k + V_LANES * pass);
+    const float *at = (const float *)(const void *)group + GROUP_ROWS * k + V_LANES * pass;
+
+    w[0] = v_load(at);
+    w[1] = v_load(at + GROUP_ROWS);
 }
 
-INLINE vf weight_f16(const uint8_t *group, int64_t k, int pass)
+INLINE void pair_f16(const uint8_t *group, int64_t k, int pass, vf w[2])
 {
-    return v_halves(group + 2 * (GROUP_ROWS * k + V_LANES * pass));
+    const uint8_t *at = group + 2 * (GROUP_ROWS * k + V_LANES * pass);
+
+    w[0] = v_halves(at);
+    w[1] = v_halves(at + 2 * GROUP_ROWS);
 }
 
-INLINE vf weight_bf16(const uint8_t *group, int64_t k, int pass)
+INLINE void pair_bf16(const uint8_t *group, int64_t k, int pass, vf w[2])
 {
-    return (vf)(v_words(group + 2 * (GROUP_ROWS * k + V_LANES * pass)) << 16);
+    vu32 both =
+        (vu32)v_load((const float *)(const void *)(group + 2 * GROUP_ROWS * k) + V_LANES * pass);
+
+    w[0] = (vf)(both << 16);
+    w[1] = (vf)(both & 0xffff0000u);
 }
 
-#define FLOAT_KERNELS(type, BYTES)                                                            \
-    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)            \
-    {                                                                                         \
-        float *to = stripe;                                                                   \
-                                                                                              \
-        for (int64_t k = 0; k < 16 * n_units; k++)                                            \
-            for (int pass = 0; pass < V_PASSES; pass++)                                       \
-                v_store(to + GROUP_ROWS * k + V_LANES * pass, weight_##type(units, k, pass)); \
-    }                                                                                         \
-                                                                                              \
-    INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,           \
-                              const activations *a, float *out)                               \
-    {                                                                                         \
-        vf acc[FLOAT_GROUPS * V_PASSES] = {{0}};                                              \
-                                                                                              \
-        for (int64_t k = 0; k < a->x_cols; k++) {                                             \
-            vf x = v_broadcast(a->x[k]);                                                      \
-                                                                                              \
-            for (int i = 0; i < count * V_PASSES; i++) {                                      \
-                const uint8_t *group = groups + (size_t)(i / V_PASSES) * group_bytes;         \
-                                                                                              \
-                if (i % V_PASSES == 0 && (BYTES)*k % 4 == 0)                                  \
-                    __builtin_prefetch(group + GROUP_ROWS * (BYTES)*k + 2048, 0, 3);          \
-                acc[i] = v_fma(weight_##type(group, k, i % V_PASSES), x, acc[i]);             \
-            }                                                                                 \
-        }                                                                                     \
-        for (int i = 0; i < count * V_PASSES; i++)                                            \
-            v_store(out + V_LANES * i, acc[i]);                                               \
-    }                                                                                         \
-                                                                                              \
+#define FLOAT_KERNELS(type, BYTES)                                                                \
+    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)                \
+    {                                                                                             \
+        float *to = stripe;                                                                       \
+                                                                                                  \
+        for (int64_t k = 0; k < 16 * n_units; k += 2)                                             \
+            for (int pass = 0; pass < V_PASSES; pass++) {                                         \
+                vf w[2];                                                                          \
+                                                                                                  \
+                pair_##type(units, k, pass, w);                                                   \
+                v_store(to + GROUP_ROWS * k + V_LANES * pass, w[0]);                              \
+                v_store(to + GROUP_ROWS * (k + 1) + V_LANES * pass, w[1]);                        \
+            }                                                                                     \
+    }                                                                                             \
+                                                                                                  \
+    INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,               \
+                              const activations *a, float *out)                                   \
+    {                                                                                             \
+        vf acc[FLOAT_GROUPS * V_PASSES] = {{0}};                                                  \
+                                                                                                  \
+        for (int64_t k = 0; k < a->x_cols; k += 2) {                                              \
+            vf x = v_broadcast(a->x[k]), next = v_broadcast(a->x[k + 1]);                         \
+                                                                                                  \
+            for (int i = 0; i < count * V_PASSES; i++) {                                          \
+                const uint8_t *group = groups + (size_t)(i / V_PASSES) * group_bytes;             \
+                vf w[2];                                                                          \
+                                                                                                  \
+                for (int line = 0; i % V_PASSES == 0 && line < (BYTES) / 2; line++)               \
+                    __builtin_prefetch(group + GROUP_ROWS * (BYTES)*k + LINE_BYTES * line + 2048, \
+                                       0, 3);                                                     \
+                pair_##type(group, k, i % V_PASSES, w);                                           \
+                acc[i] = v_fma(w[1], next, v_fma(w[0], x, acc[i]));                               \
+            }                                                                                     \
+        }                                                                                         \
+        for (int i = 0; i < count * V_PASSES; i++)                                                \
+            v_store(out + V_LANES * i, acc[i]);                                                   \
+    }                                                                                             \
+                                                                                                  \
     ONE_KERNEL(type, FLOAT_GROUPS)
 
 FLOAT_KERNELS(f32, 4)

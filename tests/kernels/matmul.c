@@ -2,8 +2,10 @@
 /*
  * Products of packed weights: every type, every level of this machine, odd shapes and extremes.
  * Levels, batch sizes, thread counts and layouts must agree bit for bit; the scalar level must
- * agree with dequantised weights times rounded activations in double precision.
+ * agree with dequantised weights times rounded activations in double precision. The level with BF16
+ * tiles has a scalar twin of its own for BF16 weights (halves.h).
  */
+#include "halves.h"
 #include "packed.h"
 #include "weights.h"
 
@@ -31,6 +33,8 @@ static const struct level {
     {"avx2", TRUENO_CPU_AVX2},
     {"avx512-vnni", TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512},
     {"avx512-amx", TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8},
+    {"avx512-amx-bf16",
+     TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8 | TRUENO_CPU_AMX_BF16},
     {"neon", TRUENO_CPU_NEON},
     {"neon-dotprod", TRUENO_CPU_NEON | TRUENO_CPU_DOTPROD},
 };
@@ -259,6 +263,17 @@ static void check_level(uint32_t flags, int threads, bool keep, const trueno_ten
     level_close(&c);
 }
 
+/* The rows of BF16 parts in `expected` as the level with BF16 tiles computes them. */
+static void expect_halves(const trueno_tensor *parts, int n_parts, const float *x, float *expected,
+                          int64_t rows)
+{
+    for (int i = 0; i < n_parts; expected += parts[i++].rows)
+        if (parts[i].type == TRUENO_BF16) {
+            product_by_halves(&parts[i], x, MANY, expected, rows);
+            check_truth(&parts[i], x, expected, rows, 0);
+        }
+}
+
 /* A weight of `parts`, at every level, in both layouts, on one thread and on three. */
 static void check_weight(const trueno_tensor *parts, int n_parts)
 {
@@ -286,6 +301,8 @@ static void check_weight(const trueno_tensor *parts, int n_parts)
         if ((trueno_cpu_detect() & LEVELS[l].flags) != LEVELS[l].flags)
             continue;
         snprintf(what, sizeof what, "%s differs from scalar", LEVELS[l].name);
+        if (LEVELS[l].flags & TRUENO_CPU_AMX_BF16)
+            expect_halves(parts, n_parts, x, expected, rows);
         check_level(LEVELS[l].flags, 1, false, parts, n_parts, x, expected, what);
         check_level(LEVELS[l].flags, 3, true, parts, n_parts, x, expected, what);
     }

@@ -10,11 +10,12 @@
 extern "C" {
 #endif
 
-/** Instruction sets that kernels are written for; a level needs all the bits below it in its list. */
+/** Instruction sets that kernels are written for; a level needs all the bits below it in its list.
+ */
 enum {
     TRUENO_CPU_AVX2 = 1 << 0,        /**< AVX2, FMA, F16C */
     TRUENO_CPU_AVX512 = 1 << 1,      /**< AVX-512 F, BW, VL, DQ and VNNI */
-    TRUENO_CPU_AVX512_BF16 = 1 << 2, /**< AVX512_BF16, used for BF16 weights only */
+    TRUENO_CPU_AVX512_BF16 = 1 << 2, /**< AVX512_BF16; no kernel: no faster than F32 vectors */
     TRUENO_CPU_AMX_INT8 = 1 << 3,    /**< AMX tiles with int8 products (permission asked for) */
     TRUENO_CPU_AMX_BF16 = 1 << 4,    /**< AMX tiles with BF16 products; BF16 weights only */
     TRUENO_CPU_NEON = 1 << 8,        /**< Advanced SIMD */
@@ -26,15 +27,18 @@ enum {
 TRUENO_API uint32_t trueno_cpu_detect(void);
 
 /**
- * The bits in use: those detected, cut by TRUENO_CPU=scalar|avx2|avx512|amx|neon|... in the
- * environment (a level and all below it) and by trueno_cpu_set_mask().
+ * The bits in use: those detected, cut by TRUENO_CPU=scalar|avx2|avx512|amx|amx-bf16|neon|... in
+ * the environment (a level and all below it) and by trueno_cpu_set_mask().
  */
 TRUENO_API uint32_t trueno_cpu_flags(void);
 
 /** For tests: allow only these bits from now on; call before a backend is opened. */
 TRUENO_API void trueno_cpu_set_mask(uint32_t mask);
 
-/** Name of the highest level in `flags`: "scalar", "avx2", "avx512-vnni", "avx512-amx", "neon"... */
+/**
+ * Name of the highest level in `flags`: "scalar", "avx2", "avx512-vnni", "avx512-amx",
+ * "avx512-amx-bf16", "neon"...
+ */
 TRUENO_API const char *trueno_cpu_level_name(uint32_t flags);
 
 /** Physical cores in this process's affinity mask, cut by its cgroup's CPU quota; at least 1. */

@@ -96,6 +96,9 @@ static void test_levels(void **state)
     assert_string_equal(
         trueno_cpu_level_name(TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8),
         "avx512-amx");
+    assert_string_equal(trueno_cpu_level_name(TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 |
+                                              TRUENO_CPU_AMX_INT8 | TRUENO_CPU_AMX_BF16),
+                        "avx512-amx-bf16");
     assert_string_equal(trueno_cpu_level_name(TRUENO_CPU_NEON | TRUENO_CPU_DOTPROD),
                         "neon-dotprod");
 }
