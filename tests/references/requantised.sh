@@ -5,7 +5,8 @@
 # BIN is a folder with llama.cpp's llama-quantize and llama-server. Files go to requant/ in the cache of tests/models/fetch,
 # tokens to tests/data/golden/requant/; only what is missing is made. K-quants and IQ4_XS need rows of whole 256s, so they
 # are made from the 1.5B (1536 and 8960 wide); SmolLM2 (576 and 1536) is enough for types of 32. Both go by way of F16.
-# The server runs without repacking: its plainest kernels. PROMPTS chooses another file of prompts.
+# Q3_K is llama-quantize's Q3_K_S with nothing but Q3_K; the other names are its own, mixes among them. The server runs without
+# repacking: its plainest kernels. PROMPTS chooses another file of prompts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$1
@@ -17,7 +18,10 @@ prompts=${PROMPTS:-$golden/prompts.json}
 
 quantize() { # FROM TYPE TO
     [ -f "$3" ] && return
-    "$bin/llama-quantize" --allow-requantize "$1" "$3.tmp" "$2" "$threads" >"$3.log" 2>&1
+    pure='' mix=$2
+    [ "$2" = Q3_K ] && pure=--pure mix=Q3_K_S
+    # shellcheck disable=SC2086
+    "$bin/llama-quantize" --allow-requantize $pure "$1" "$3.tmp" "$mix" "$threads" >"$3.log" 2>&1
     mv "$3.tmp" "$3"
 }
 
