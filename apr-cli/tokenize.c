@@ -25,9 +25,12 @@ static trueno_status open_vocabulary(const cli_arguments *a, vocabulary *v, true
     if (status < 0)
         return status;
     if (apr_model_vocab(v->model) == NULL)
-        return trueno_fail(err, TRUENO_UNSUPPORTED, "%s: the model has no vocabulary",
-                           a->positional[0]);
-    return realizar_tokenizer_new(&v->tokenizer, apr_model_vocab(v->model), NULL, err);
+        status =
+            trueno_fail(err, TRUENO_UNSUPPORTED,
+                        "no vocabulary: the file has none, and no tokenizer.json is beside it");
+    else
+        status = realizar_tokenizer_new(&v->tokenizer, apr_model_vocab(v->model), NULL, err);
+    return status < 0 ? trueno_prefix(err, a->positional[0]) : status;
 }
 
 static trueno_status print_tokens(const cli_arguments *a, const vocabulary *v, const int32_t *ids,

@@ -58,9 +58,6 @@ struct apr_model {
 trueno_status apr_model_allocate(apr_model *m, void *out, size_t count, size_t size,
                                  const char *what, trueno_error *err);
 
-/* Say on the log what a lenient read lets pass. */
-void apr_model_warn(const apr_model *m, const trueno_error *what);
-
 /*
  * The strict reader's refusal `err` of something that can be read safely all the same: passes it
  * on, or logs it and gives TRUENO_OK under `lenient`.

@@ -353,21 +353,31 @@ static bool shape_fits(const apr_tensor *t, const role_row *row, const apr_confi
     return true;
 }
 
+/* "[896, 4864]"; returns out. */
+static const char *shape_text(char *out, size_t room, const int64_t *dims, int n)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < n && used < room; i++)
+        used += (size_t)snprintf(out + used, room - used, "%s%lld", i == 0 ? "[" : ", ",
+                                 (long long)dims[i]);
+    if (used < room)
+        (void)snprintf(out + used, room - used, "]");
+    return out;
+}
+
 static trueno_status shape_error(const apr_model *m, const apr_tensor *t, const role_row *row,
                                  trueno_error *err)
 {
-    const int64_t *d = t->dims;
+    char found[100], wanted[100];
     int64_t want[3] = {0};
     int n = 0;
 
     for (; n < 3 && row->shape[n] != D_NONE; n++)
         want[n] = dim_value(row->shape[n], &m->config);
-    return trueno_fail(err, TRUENO_UNSUPPORTED,
-                       "%s: %s has the shape [%lld, %lld, %lld, %lld], its %d dimensions by the "
-                       "config are [%lld, %lld, %lld]",
-                       m->path, t->name, (long long)d[0], (long long)d[1], (long long)d[2],
-                       (long long)d[3], n, (long long)want[0], (long long)want[1],
-                       (long long)want[2]);
+    return trueno_fail(err, TRUENO_UNSUPPORTED, "%s: %s has the shape %s, by the config it is %s",
+                       m->path, t->name, shape_text(found, sizeof found, t->dims, t->n_dims),
+                       shape_text(wanted, sizeof wanted, want, n));
 }
 
 static const role_row *row_of_role(const apr_model *m, int32_t role)

@@ -131,7 +131,8 @@ static trueno_status make_tokenizer(realizar_engine *e, const realizar_engine_op
     if (vocab == NULL && o->bench_only)
         return TRUENO_OK;
     if (vocab == NULL)
-        return trueno_fail(err, TRUENO_UNSUPPORTED, "the model has no vocabulary");
+        return trueno_fail(err, TRUENO_UNSUPPORTED,
+                           "no vocabulary: the file has none, and no tokenizer.json is beside it");
     return realizar_tokenizer_new(&e->tokenizer, vocab, e->allocator, err);
 }
 

@@ -22,6 +22,27 @@ static const struct kind_row {
 static const char *const PRES_WITH_BOS[] = {"falcon3", "lfm2",       "llama-bpe", "llama-v3",
                                             "llama3",  "minerva-7b", "pixtral",   "tekken"};
 
+/*
+ * What files that were written before tokenizer.ggml.pre existed hold, by architecture and size of
+ * the vocabulary (0: any): for lenient readers.
+ */
+static const struct old_file {
+    const char *architecture;
+    int32_t n_tokens;
+    const char *pre;
+} OLD_FILES[] = {
+    {"qwen2", 0, "qwen2"},
+    {"qwen2moe", 0, "qwen2"},
+    {"llama", 128256, "llama-bpe"},
+    {"llama", 32256, "deepseek-coder"},
+    {"llama", 102400, "deepseek-llm"},
+    {"starcoder", 0, "starcoder"},
+    {"starcoder2", 0, "starcoder"},
+    {"falcon", 0, "falcon"},
+    {"mpt", 0, "mpt"},
+    {"gpt2", 0, "gpt-2"},
+};
+
 static trueno_status copy_text(apr_model *m, const char *key, const char **out, trueno_error *err)
 {
     const apr_meta *meta;
@@ -192,6 +213,33 @@ static void set_kind(apr_vocab *v)
     }
 }
 
+/*
+ * A byte-level vocabulary without the name of its pre-tokeniser can be run by guessing it, which
+ * only a lenient reader does. A strict one leaves it out, and the tokenizer refuses.
+ */
+static void set_old_pre(apr_model *m)
+{
+    apr_vocab *v = &m->vocab;
+    trueno_error what;
+
+    if (v->pre != NULL || !v->byte_level || !m->options.lenient)
+        return;
+    v->pre = "gpt-2";
+    for (size_t i = 0; i < sizeof OLD_FILES / sizeof OLD_FILES[0]; i++)
+        if (strcmp(OLD_FILES[i].architecture, m->config.architecture) == 0 &&
+            (OLD_FILES[i].n_tokens == 0 || OLD_FILES[i].n_tokens == v->n_tokens)) {
+            v->pre = OLD_FILES[i].pre;
+            break;
+        }
+    (void)apr_model_tolerate(
+        m,
+        trueno_fail(&what, TRUENO_UNSUPPORTED,
+                    "%s: tokenizer.ggml.pre is missing; taken for %s, by architecture %.60s and %d "
+                    "tokens",
+                    m->path, v->pre, m->config.architecture, v->n_tokens),
+        &what);
+}
+
 static void set_bos_of_pre(apr_vocab *v)
 {
     for (size_t i = 0; v->pre != NULL && i < sizeof PRES_WITH_BOS / sizeof PRES_WITH_BOS[0]; i++)
@@ -241,8 +289,9 @@ trueno_status apr_gguf_read_vocab(apr_model *m, trueno_error *err)
         return trueno_fail(err, TRUENO_FORMAT, "%s: required key tokenizer.ggml.model is missing",
                            m->path);
     set_kind(v);
-    set_bos_of_pre(v);
     v->n_tokens = (int32_t)array->count;
+    set_old_pre(m);
+    set_bos_of_pre(v);
     if ((status = copy_texts(m, array, key, &v->tokens, err)) < 0 ||
         (status = read_types(m, err)) < 0 || (status = read_scores(m, err)) < 0 ||
         (status = read_merges(m, err)) < 0 || (status = read_specials(m, err)) < 0)
