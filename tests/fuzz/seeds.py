@@ -77,6 +77,71 @@ def yaml_trees():
     save("yaml_tree", "many", b"".join(b"k%d: 1\n" % i for i in range(4000)))
 
 
+def of_type(kind, **more):
+    return {"type": kind} | more
+
+
+def sequence(kind, steps):
+    return of_type("Sequence", **{kind: steps})
+
+
+BYTE_LEVEL = of_type("ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=True)
+BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
+MARKS = [of_type("Prepend", prepend="\u2581"), of_type("Replace", pattern={"String": " "}, content="\u2581")]
+# name: normaliser, pre-tokeniser, decoder, byte fallback; between them every step that a tokenizer.json may hold
+PIPELINES = {
+    "normalizers": (sequence("normalizers", [of_type("NFC"), of_type("NFD"), of_type("NFKC"), of_type("NFKD"), of_type("Lowercase"),
+                                             of_type("Strip", strip_left=True, strip_right=True), of_type(
+                                                 "Replace", pattern={"Regex": "\\s+"}, content=" ")]),
+                    BYTE_LEVEL, of_type("ByteLevel"), False),
+    "splits": (None, sequence("pretokenizers", [
+        of_type("Split", pattern={"Regex": r"\p{N}{1,3}|'(?i:[sdmt]|ll)| ?[^\s\p{L}]+"}, behavior=b, invert=b == "Removed") for b in BEHAVIORS]
+        + [BYTE_LEVEL]), of_type("ByteLevel"), False),
+    "cutters": (of_type("NFC"), sequence("pretokenizers", [
+        of_type("Digits", individual_digits=True), of_type("Punctuation", behavior="Contiguous"), of_type("WhitespaceSplit"),
+        of_type("Whitespace"), of_type("Split", pattern={"String": "l"}, behavior="MergedWithNext", invert=False), BYTE_LEVEL]),
+        of_type("ByteLevel"), False),
+    "metaspace": (None, of_type("Metaspace", replacement="\u2581", prepend_scheme="first", split=True), of_type(
+        "Metaspace", replacement="\u2581", prepend_scheme="first", split=True), True),
+    "marks": (sequence("normalizers", MARKS), None, sequence("decoders", [
+        of_type("Replace", pattern={"String": "\u2581"}, content=" "), of_type("ByteFallback"), of_type("Fuse"),
+        of_type("Strip", content=" ", start=1, stop=0)]), True),
+}
+
+
+def tokenizer_json(normalizer, pre_tokenizer, decoder, fallback):
+    """A tokenizer of few tokens."""
+    letters = ["H", "e", "l", "o", "\u0120", "\u2581", "1", "2", "it", "'s", "lo", "<0x0A>", "<0xFF>", "ll"]
+    vocab = {t: i for i, t in enumerate(["<unk>", "<s>", "</s>"] + letters)}
+    added = [{"id": i, "content": t, "single_word": i == 1, "lstrip": i == 1, "rstrip": i == 2, "normalized": False, "special": True}
+             for i, t in enumerate(["<unk>", "<s>", "</s>"])]
+    model = of_type("BPE", dropout=None, unk_token="<unk>", continuing_subword_prefix=None, end_of_word_suffix=None, fuse_unk=fallback,
+                    byte_fallback=fallback, ignore_merges=fallback, vocab=vocab, merges=[["l", "l"], ["l", "o"]] if fallback else ["l l", "l o"])
+    post = of_type("TemplateProcessing", single=[{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                   pair=[], special_tokens={"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}})
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": normalizer,
+            "pre_tokenizer": pre_tokenizer, "post_processor": post, "decoder": decoder, "model": model}
+
+
+def older_config(config):
+    """config.json as before transformers 5: the parameters of RoPE at the top."""
+    config = dict(config)
+    rope = dict(config.pop("rope_parameters", None) or {})
+    rope = rope.get("full_attention", rope)
+    config["rope_theta"] = rope.pop("rope_theta", 10000.0)
+    config["rope_scaling"] = {"type" if k == "rope_type" else k: v for k, v in rope.items()} if len(rope) > 1 else None
+    config["torch_dtype"] = config.pop("dtype", None)
+    return config
+
+
+def configs():
+    """Of every architecture, newer and older."""
+    for path in sorted((ROOT / "data" / "tiny").glob("*/config.json")):
+        config = json.loads(path.read_text())
+        save("config_json", path.parent.name, json.dumps(config).encode())
+        save("config_json", path.parent.name + "-older", json.dumps(older_config(config)).encode())
+
+
 def main():
     save("apr_file", "whole", apr_file(True))
     save("apr_file", "bare", apr_file(False))
@@ -88,7 +153,7 @@ def main():
         folder = ROOT / "data" / "hf" / name
         generation = folder / "generation_config.json"
         config = json.dumps(json.loads((folder / "config.json").read_text())).encode()
-        save("config_json", name, config + b"\0" + generation.read_bytes() if generation.exists() else config)
+        save("config_json", name + "-generation", config + b"\0" + generation.read_bytes() if generation.exists() else config)
         weights = sorted(folder.glob("*.safetensors"))[-1].read_bytes()
         length = struct.unpack("<Q", weights[:8])[0]
         save("safetensors", name, weights[8:8 + min(length, 1500)])
@@ -96,10 +161,14 @@ def main():
     for name in ["qwen2", "llama"]:
         t = json.loads((ROOT / "data" / "hf" / name / "tokenizer.json").read_text())
         t["model"]["vocab"] = {k: v for k, v in t["model"]["vocab"].items() if v < 40}
-        t["model"]["merges"] = t["model"]["merges"][:5]
+        vocab = t["model"]["vocab"]
+        t["model"]["merges"] = [m for m in t["model"]["merges"] if m[0] in vocab and m[1] in vocab and m[0] + m[1] in vocab]
         for added in t["added_tokens"]:
             added["id"] = added["id"] if added["id"] < 40 else added["id"] - 250
         save("tokenizer_json", name, json.dumps(t, ensure_ascii=False).encode())
+    for name, steps in PIPELINES.items():
+        save("tokenizer_json", name, json.dumps(tokenizer_json(*steps), ensure_ascii=False).encode())
+    configs()
     chat_templates()
     yaml_trees()
 
