@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench_tokenizer MODEL [FILE]: how fast a model's tokenizer is built, encodes and decodes, on
- * FILE, or on generated texts and hostile ones. Each figure is the best of five runs on one thread.
+ * FILE, or on generated texts and hostile ones of half a megabyte, one and two. Each figure is the
+ * best of five runs on one thread.
  */
 #include "text_generator.h"
 
@@ -82,15 +83,17 @@ static void measure_generated(const realizar_tokenizer *t)
         const char *name, *unit;
     } hostile[] = {
         {"one letter", "a"}, {"one space", " "}, {"one word", NULL}, {"line ends", "\n"}};
+    static const size_t sizes[] = {MEGABYTE / 2, MEGABYTE, 2 * MEGABYTE};
     char *text = must(malloc(5 * MEGABYTE + TEXT_SLACK));
     text_random random = {.state = 1};
 
     for (int kind = 0; kind < TEXT_KINDS; kind++)
         measure(t, text_kind_names[kind], text, text_chunk((text_kind)kind, 0, 5 * MEGABYTE, text));
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        for (size_t k = 0; k < MEGABYTE; k++)
+        for (size_t k = 0; k < 2 * MEGABYTE; k++)
             text[k] = hostile[i].unit ? *hostile[i].unit : (char)('a' + text_below(&random, 26));
-        measure(t, hostile[i].name, text, MEGABYTE);
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) /* time must grow no faster */
+            measure(t, hostile[i].name, text, sizes[k]);
     }
     free(text);
 }
