@@ -88,13 +88,14 @@ static void close_chat(chat *c)
 static void greet(const chat *c)
 {
     const apr_model *model = realizar_engine_model(c->engine);
+    const char *path = c->arguments->positional[0], *slash = strrchr(path, '/');
 
     if (!line_input_edits(c->input))
         return;
     print_note(c->arguments, "%s, %s, on %s (%s), context of %d tokens.",
-               c->arguments->positional[0], apr_model_config(model)->architecture,
-               realizar_engine_backend(c->engine), realizar_engine_device(c->engine),
-               realizar_session_context(c->session));
+               slash != NULL && slash[1] != '\0' ? slash + 1 : path,
+               apr_model_config(model)->architecture, realizar_engine_backend(c->engine),
+               realizar_engine_device(c->engine), realizar_session_context(c->session));
     print_note(c->arguments, "/help shows the commands, Ctrl-D leaves.");
 }
 

@@ -61,15 +61,16 @@ static trueno_status ask(chat *c, const char *question, bool *yes, trueno_error 
 static trueno_status offer(chat *c, size_t had, size_t context, size_t skip, size_t left,
                            trueno_error *err)
 {
-    char question[200];
+    char question[100];
     bool yes = false;
     trueno_status status = TRUENO_OK;
 
     if (line_input_edits(c->input)) {
+        (void)fprintf(stderr, "The conversation has %zu tokens, the context %zu positions.\n", had,
+                      context);
         (void)snprintf(question, sizeof question,
-                       "The conversation has %zu tokens, the context %zu positions.\n"
                        "Forget the oldest %zu of %zu exchanges and go on with %zu tokens? [y/N] ",
-                       had, context, skip, conversation_exchanges(&c->talk), left);
+                       skip, conversation_exchanges(&c->talk), left);
         status = ask(c, question, &yes, err);
     }
     if (status == TRUENO_OK && !yes)

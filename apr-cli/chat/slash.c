@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const slash_row SLASH_ROWS[] = {
@@ -72,9 +73,9 @@ trueno_status slash_run(chat *c, const char *line, trueno_error *err)
 {
     const slash_row *row = find_row(line + 1, name_length(line));
     const char *argument = line + 1 + name_length(line);
-    char text[4096];
-    size_t n;
     trueno_status status;
+    size_t n;
+    char *text;
 
     if (row == NULL)
         return unknown_command(line, err);
@@ -84,12 +85,11 @@ trueno_status slash_run(chat *c, const char *line, trueno_error *err)
         n--;
     if (n > 0 && row->arguments[0] == '\0')
         return trueno_fail(err, TRUENO_USAGE, "/%s takes no argument", row->names[0]);
-    if (n >= sizeof text)
-        return trueno_fail(err, TRUENO_USAGE, "the argument of /%s has %zu bytes, at most %zu fit",
-                           row->names[0], n, sizeof text - 1);
-    memcpy(text, argument, n);
-    text[n] = '\0';
+    text = strndup(argument, n);
+    if (text == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a text of %zu bytes", n);
     status = row->run(c, text, err);
+    free(text);
     return status < 0 ? status : flush_output(err);
 }
 

@@ -129,9 +129,14 @@ static trueno_status set_parameter(chat *c, const char *name, const char *value,
     if (json_array_append_new(c->kept_texts, json_text(value, strlen(value))) != 0)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a parameter");
     value = json_string_value(json_array_get(c->kept_texts, json_array_size(c->kept_texts) - 1));
-    status = option_set(c->arguments, row, value,
-                        &(option_source){.origin = ORIGIN_COMMAND_LINE, .where = OPTION_ROWS[row].name}, err);
-    return status < 0 ? status : chat_options(c, err);
+    status = option_set(
+        c->arguments, row, value,
+        &(option_source){.origin = ORIGIN_COMMAND_LINE, .where = OPTION_ROWS[row].name}, err);
+    if (status == TRUENO_OK)
+        status = chat_options(c, err);
+    if (status == TRUENO_OK)
+        print_note(c->arguments, "%s is %s", OPTION_ROWS[row].name, value);
+    return status;
 }
 
 /* "parameter NAME VALUE"; top_p is top-p. */

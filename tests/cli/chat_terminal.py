@@ -247,6 +247,15 @@ class Chat(unittest.TestCase):
         t = self.open()
         t.say("\x1b[A")  # the arrow up
         self.assertEqual(self.messages(t)[0]["content"], "What is 2+2?")
+        t.prompt()
+        t.send("\x1b[200~a \\n\rb\x1b[201~\r")
+        self.assertEqual(t.leave(), 0)
+        self.assertEqual(read(path), "What is 2+2?\nWhat is 2+2?\n/save saved.json\na \\\\n\\nb\n")
+        t = self.open()
+        t.say("\x1b[A")
+        self.assertEqual(self.messages(t, "again.json")[0]["content"], "a \\n\nb")
+        t.say("\x1b[A\x1b[A\x1b[A\x1b[A")  # of two equal ones only one is there
+        self.assertEqual(self.messages(t, "third.json")[-2]["content"], "What is 2+2?")
         self.assertEqual(t.leave(), 0)
         before = read(path)
         t = self.open(env={"APR_NOHISTORY": "1"})
