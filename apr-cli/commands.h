@@ -162,6 +162,10 @@ bool terminal_wants_color(const cli_arguments *a, int fd);
 void spinner_start(const cli_arguments *a, const char *what);
 void spinner_stop(void);
 double now_milliseconds(void);
+/* Note the terminal's modes, which are about to be changed; signals that end the process restore
+ * them. */
+void terminal_remember(void);
+void terminal_restore(void); /* async-signal-safe */
 
 /* interrupt.c: Ctrl-C cancels the session; a second one ends the process. */
 void interrupt_watch(realizar_session *session);

@@ -37,8 +37,10 @@ static void on_interrupt(int signal_number)
     realizar_session *session = atomic_load(&watched);
 
     (void)signal_number;
-    if (interrupt_ends_process())
+    if (interrupt_ends_process()) {
+        terminal_restore();
         _exit(130);
+    }
     if (session != NULL)
         realizar_session_cancel(session);
 }

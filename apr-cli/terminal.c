@@ -3,10 +3,12 @@
 #include "commands.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,4 +69,34 @@ void spinner_stop(void)
     atomic_store(&stop_spinning, true);
     (void)pthread_join(spinner, NULL);
     spinning = false;
+}
+
+static struct termios before_chat;
+static atomic_bool changed;
+
+void terminal_restore(void)
+{
+    if (atomic_load(&changed))
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &before_chat);
+}
+
+/* Only async-signal-safe work. */
+static void restore_and_die(int signal_number)
+{
+    terminal_restore();
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+void terminal_remember(void)
+{
+    static const int FATAL[] = {SIGHUP, SIGQUIT, SIGTERM};
+    struct sigaction action = {.sa_handler = restore_and_die}, before;
+
+    if (tcgetattr(STDIN_FILENO, &before_chat) != 0)
+        return;
+    atomic_store(&changed, true);
+    for (size_t i = 0; i < sizeof FATAL / sizeof FATAL[0]; i++)
+        if (sigaction(FATAL[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void)sigaction(FATAL[i], &action, NULL);
 }

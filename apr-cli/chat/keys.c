@@ -29,12 +29,24 @@ static unsigned char key_interrupt(EditLine *editor, int key)
     return CC_EOF;
 }
 
-/* libedit's own handler puts the terminal in order before the process stops and after it goes on.
- */
+/* Others find the terminal as it was, and leave it to us again. */
+static void lend_terminal(EditLine *editor)
+{
+    (void)el_set(editor, EL_PREP_TERM, 0);
+    terminal_restore();
+}
+
+static void take_terminal(EditLine *editor)
+{
+    (void)el_set(editor, EL_PREP_TERM, 1);
+}
+
 static unsigned char key_suspend(EditLine *editor, int key)
 {
-    (void)editor, (void)key;
+    (void)key;
+    lend_terminal(editor);
     (void)raise(SIGTSTP);
+    take_terminal(editor);
     return CC_REDISPLAY;
 }
 
@@ -105,13 +117,13 @@ static unsigned char key_editor(EditLine *editor, int key)
     char *edited = NULL;
 
     (void)key;
-    (void)el_set(editor, EL_PREP_TERM, 0);
+    lend_terminal(editor);
     if (text != NULL && edit_in_editor(text, &edited)) {
         (void)el_cursor(editor, (int)strlen(text)); /* to the end */
         (void)el_replacestr(editor, edited);
         (void)el_cursor(editor, (int)strlen(edited));
     }
-    (void)el_set(editor, EL_PREP_TERM, 1);
+    take_terminal(editor);
     free(text);
     free(edited);
     return CC_REDISPLAY;
@@ -204,6 +216,9 @@ void bind_keys(line_input *in)
     /* signals' characters are keys here; carriage returns stay, so that a pasted "\r\n" is one
      * break */
     (void)el_set(in->editor, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
+    /* while an answer comes, keys wait for the next prompt: they are not mixed into the answer, and
+     * a Ctrl-D among them is not lost in the terminal's own line editing */
+    (void)el_set(in->editor, EL_SETTY, "-x", "-icanon", "-echo", "-icrnl", NULL);
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
         /* wide texts: libedit keeps copies of narrow ones that it never frees */
         (void)el_wset(in->editor, EL_ADDFN, KEYS[i].name, KEYS[i].help, KEYS[i].run);

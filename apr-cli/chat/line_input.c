@@ -33,6 +33,7 @@ static void use_utf8(void)
 static trueno_status open_editor(line_input *in, trueno_error *err)
 {
     use_utf8();
+    terminal_remember();
     in->editor = el_init("apr", stdin, in->screen, in->screen);
     if (in->editor == NULL)
         return trueno_fail(err, TRUENO_IO, "the terminal cannot be used for editing: %s",
@@ -74,6 +75,7 @@ void line_input_close(line_input *in)
     if (in->editor != NULL) {
         history_close(in);
         el_end(in->editor);
+        terminal_restore();
     }
     free(in->buffer);
     free(in);

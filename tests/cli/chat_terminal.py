@@ -18,7 +18,12 @@ import time
 import unittest
 
 APR = ""
+ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z~]|[=>])")
 PATIENCE = 30  # seconds; only a hang is that slow
+
+
+# an answer that goes on for seconds, so that there is time to act on it
+ENDLESS = ["--ignore-eos", "--max-tokens", "4000", "--color", "never", "--backend", "reference"]
 
 
 class Terminal:
@@ -30,13 +35,14 @@ class Terminal:
         variables.update(TERM="xterm", LC_ALL="C.UTF-8", HOME=folder, XDG_STATE_HOME=folder + "/state",
                          XDG_CONFIG_HOME=folder + "/config", APR_CONFIG_SYSTEM=folder + "/etc")
         variables.update(env)
-        self.text = ""
+        self.text, self.modes = "", None  # the modes that are left at the end
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
             if redirect:
                 os.dup2(os.open(redirect, os.O_WRONLY | os.O_CREAT, 0o600), 1)
-            os.execve(APR, [APR, "chat", "demo", "--temperature", "0", "--no-gpu", *options], variables)
+            backend = [] if "--backend" in options else ["--no-gpu"]
+            os.execve(APR, [APR, "chat", "demo", "--temperature", "0", *backend, *options], variables)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
     def read(self, seconds):
@@ -55,12 +61,16 @@ class Terminal:
         while text not in self.plain():
             if not self.read(max(0.0, until - time.monotonic())):
                 raise AssertionError("no %r in %r" % (text, self.plain()))
-        raw = self.text
-        for end in range(len(raw) + 1):  # the shortest beginning that shows it
-            if text in without_escapes(raw[:end]):
-                self.text = raw[end:]
-                return without_escapes(raw[:end])
-        raise AssertionError("unreachable")
+        end = self.plain().index(text) + len(text)  # of the shortest beginning that shows it
+        shown, last = 0, 0
+        for escape in [*ESCAPE.finditer(self.text), None]:
+            begin = escape.start() if escape else len(self.text)
+            if shown + begin - last >= end:
+                break
+            shown += begin - last
+            last = escape.end()
+        before, self.text = self.plain()[:end], self.text[last + end - shown:]
+        return before
 
     def plain(self):
         return without_escapes(self.text)
@@ -81,15 +91,19 @@ class Terminal:
         self.prompt()
         self.send(text + "\r")
 
-    def leave(self):
+    def leave_soon(self):
         self.prompt()
         self.send("\x04")
+
+    def leave(self):
+        self.leave_soon()
         return self.wait()
 
     def wait(self):
         until = time.monotonic() + PATIENCE
         while self.read(max(0.0, until - time.monotonic())):
             pass
+        self.modes = termios.tcgetattr(self.fd)[:4]
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
@@ -100,7 +114,7 @@ def read(path):
 
 
 def without_escapes(text):
-    return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z~]|[=>])", "", text)
+    return ESCAPE.sub("", text)
 
 
 class Chat(unittest.TestCase):
@@ -178,7 +192,7 @@ class Chat(unittest.TestCase):
         self.assertEqual(t.leave(), 0)
 
     def test_ctrl_c_stops_the_answer_and_keeps_it(self):
-        t = self.open("--ignore-eos", "--max-tokens", "4000", "--color", "never")
+        t = self.open(*ENDLESS)
         t.say("Tell me a story.")
         t.expect("Tell me a story.")
         while not re.search(r"[a-z]{3}", t.plain()):
@@ -208,6 +222,41 @@ class Chat(unittest.TestCase):
         t.expect("2 + 2 = 4")
         self.assertEqual(self.messages(t)[0]["content"], "What is 2+2?")
         self.assertEqual(t.leave(), 0)
+
+    def test_keys_wait_while_an_answer_comes(self):
+        for _ in range(5):
+            t = self.open()
+            t.say("What is 2+2?")
+            while "\x1b[?2004l" not in t.text:  # the line is taken
+                self.assertTrue(t.read(PATIENCE))
+            t.send("What is 3+4?\r\x04")
+            self.assertEqual(t.wait(), 0)
+            self.assertRegex(t.plain(), r"2 \+ 2 = 4\r\n>>> What is 3\+4\?\r\n.*3 \+ 4 = 7\r\n>>> ")
+
+    def test_the_terminal_is_left_as_it_was(self):
+        ends = pty.openpty()
+        fresh = termios.tcgetattr(ends[1])[:4]
+        for fd in ends:
+            os.close(fd)
+
+        def ends_by(act, code):
+            t = self.open(*ENDLESS)
+            t.say("Tell me a story.")
+            t.expect("Tell me a story.")
+            while not re.search(r"[a-z]{3}", t.plain()):
+                self.assertTrue(t.read(PATIENCE))
+            self.assertFalse(termios.tcgetattr(t.fd)[3] & termios.ECHO)
+            act(t)
+            self.assertEqual(t.wait(), code)
+            self.assertEqual(t.modes, fresh)
+
+        def stop_and_leave(t):
+            t.send("\x03")
+            t.leave_soon()
+
+        ends_by(stop_and_leave, 0)
+        ends_by(lambda t: (t.send("\x03"), t.expect("is kept)"), t.send("\x03")), 130)
+        ends_by(lambda t: os.kill(t.pid, signal.SIGTERM), -signal.SIGTERM)
 
     def test_completion(self):
         t = self.open()
