@@ -30,7 +30,8 @@ static void print_values(void)
 {
     (void)printf(
         "\n# VALUES\n\nThe option says what its value is, not the way the value looks:\n\n"
-        "*true or false*\n\ttrue, false, yes, no, on, off, 1 or 0, without quotes.\n\n"
+        "*true or false*\n\ttrue, false, yes, no, on, off, 1 or 0, in small or capital letters, "
+        "without quotes.\n\n"
         "*whole numbers*\n\tDecimal digits without quotes; 0x10 and 1e3 are errors, 010 is ten.\n\n"
         "*numbers*\n\t7, 0.5 or 1e-3 without quotes; 0x10, .inf and .nan are errors.\n\n"
         "*texts*\n\tAs written: _no_, _0x10_ and _1e3_ are texts here. Quotes where YAML wants "

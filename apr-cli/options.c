@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Options that contradict each other: of two sources the stronger one decides. */
 static const char *const OPPOSITES[][2] = {
@@ -70,11 +71,11 @@ static trueno_status set_flag(bool *place, const char *text, const char *where, 
                                                                                 "off"};
 
     for (int i = 0; i < 4; i++) {
-        if (text == NULL || strcmp(text, YES[i]) == 0) {
+        if (text == NULL || strcasecmp(text, YES[i]) == 0) {
             *place = true;
             return TRUENO_OK;
         }
-        if (strcmp(text, NO[i]) == 0) {
+        if (strcasecmp(text, NO[i]) == 0) {
             *place = false;
             return TRUENO_OK;
         }
