@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 const char *realizar_version(void)
 {
@@ -167,6 +168,7 @@ static trueno_status engine_new(realizar_engine **out, apr_model *model,
     e->arena.allocator = o->allocator;
     e->step_rows = o->step_rows;
     e->kv_type = o->kv_type;
+    e->process = getpid();
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, NULL);
     status = engine_fill(e, o, err);

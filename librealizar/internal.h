@@ -10,6 +10,7 @@
 #include <realizar/sampler.h>
 #include <realizar/session.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 #include <trueno/sys/arena.h>
 
 /* One layer's weights by role, bound and checked. NULL members do not exist in this architecture.
@@ -61,6 +62,7 @@ struct realizar_engine {
     trueno_kv_type kv_type;
     const trueno_allocator *allocator;
     trueno_log log;
+    pid_t process;      /* that opened it: a fork has none of the pool's threads */
     trueno_arena arena; /* dies with the engine */
 
     /* Everything below is guarded by `lock`; the backend belongs to the thread that leads. */

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static trueno_status session_alloc(realizar_session *s, trueno_error *err)
 {
@@ -190,6 +191,11 @@ static trueno_status check_item(const realizar_engine *e, const realizar_step_it
 trueno_status realizar_step(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
                             trueno_error *err)
 {
+    if (getpid() != e->process)
+        return trueno_fail(
+            err, TRUENO_USAGE,
+            "the engine was opened by process %d, of which %d is a fork: open it anew",
+            (int)e->process, (int)getpid());
     for (int32_t i = 0; i < n_items; i++) {
         trueno_status status = check_item(e, &items[i], err);
 

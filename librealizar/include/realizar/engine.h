@@ -4,7 +4,8 @@
  *
  * An engine is model + backend + bound weights + tokenizer. Sessions (session.h) are timelines over
  * it. Steps of several threads are gathered into one, so there are never more computing threads
- * than the engine's pool has.
+ * than the engine's pool has. A fork has none of that pool's threads: a child opens its own engine,
+ * and its steps over an inherited one fail with TRUENO_USAGE.
  */
 #ifndef REALIZAR_ENGINE_H
 #define REALIZAR_ENGINE_H

@@ -61,7 +61,8 @@ TRUENO_API void realizar_session_rewind(realizar_session *session, int32_t lengt
  * first. */
 TRUENO_API const float *realizar_session_logits(const realizar_session *session);
 
-/** Stop the computation under way, or the next one, with TRUENO_CANCELLED. Any thread. */
+/** Stop the computation under way, or the next one, with TRUENO_CANCELLED. Any thread, and safe in
+ *  a signal handler. */
 TRUENO_API void realizar_session_cancel(realizar_session *session);
 
 /** Watch this session's steps; they are then computed apart from others'. NULL: stop watching. */
@@ -94,7 +95,7 @@ typedef struct realizar_step_item {
  * The primitive: compute the items' tokens as one list of rows, in chunks of the engine's
  * step_rows, and append them to their sessions. A row's result does not depend on the other rows.
  * All sessions belong to `engine`. On an error no session is changed except by chunks that were
- * complete.
+ * complete. TRUENO_USAGE in a forked child of the process that opened the engine.
  */
 TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_step_item *items,
                                        int32_t n_items, trueno_error *err);
