@@ -10,6 +10,7 @@
 static const model_shape SHAPES[] = {
     {"0.5B", 896, 4864, 14, 2, 64, 24, 151936, true},
     {"1.5B", 1536, 8960, 12, 2, 128, 28, 151936, true},
+    {"1.5B/14", 1536, 8960, 12, 2, 128, 2, 151936, true}, /* two layers, for profilers */
     {"7B", 3584, 18944, 28, 4, 128, 28, 152064, true},
     {"32B", 5120, 27648, 40, 8, 128, 64, 152064, true},
 };
@@ -23,6 +24,8 @@ static const type_mix MIXES[] = {
 };
 
 enum { RUNS = 7, TOKENS = 32, MOST_SESSIONS = 64, CHUNK = 2048 };
+
+static int runs = RUNS; /* 1: each stage once */
 
 static double seconds(void)
 {
@@ -194,18 +197,19 @@ static void time_stages(step_model *m, const char *mix, int n)
     }
     for (int stage = 0; stage < N_STAGES; stage++) {
         double t[RUNS];
+        int steps = runs > 1 ? 8 : 1;
 
-        for (int run = -2; run < RUNS; run++) {
+        for (int run = runs > 1 ? -2 : 0; run < runs; run++) {
             double begin = seconds();
 
-            for (int i = 0; i < 8; i++)
+            for (int i = 0; i < steps; i++)
                 stage_step(m, &rows, (enum stage)stage);
             if (run >= 0)
-                t[run] = (seconds() - begin) / 8 / (stage == STAGE_HEAD ? 1 : m->s.n_layers);
+                t[run] = (seconds() - begin) / steps / (stage == STAGE_HEAD ? 1 : m->s.n_layers);
         }
-        qsort(t, RUNS, sizeof *t, by_size);
+        qsort(t, (size_t)runs, sizeof *t, by_size);
         printf("%s %s %2d rows, %-28s %8.2f us  [%.2f .. %.2f]\n", m->s.name, mix, n, NAMES[stage],
-               1e6 * t[RUNS / 2], 1e6 * t[0], 1e6 * t[RUNS - 1]);
+               1e6 * t[runs / 2], 1e6 * t[0], 1e6 * t[runs - 1]);
         (void)fflush(stdout);
     }
     for (int k = 0; k < n; k++)
@@ -265,9 +269,11 @@ int main(int argc, char **argv)
 
     test_seed_init();
     if (argc < 3) {
-        printf("usage: %s MODEL MIX [PARTS [BACKEND]]\n", argv[0]);
+        printf("usage: %s MODEL MIX [PARTS [BACKEND [1]]]\n", argv[0]);
         return 2;
     }
+    if (argc > 5)
+        runs = 1;
     if (trueno_backend_open(&be, name, NULL, &err) < 0) {
         printf("%s\n", err.message);
         return 77;

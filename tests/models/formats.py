@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Convert a real model from format to format, and compare what each answers: formats.py APR MODEL.gguf...
+"""Convert a real model from format to format, and compare what each answers: formats.py APR MODEL.gguf... [-- OPTION...]
 
+The options (--gpu, say) go to every apr run.
 Every file that comes out must validate and give the greedy tokens of the GGUF file it came from: as .apr, as GGUF again,
 and of the smallest model as a SafeTensors folder (weights as F32) too.
 """
@@ -13,6 +14,8 @@ import tempfile
 
 PROMPTS = ["Write a function that adds two numbers in C.", "Name three colours."]
 SMALL = 200 << 20
+SPLIT = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+MODELS, OPTIONS = sys.argv[2:SPLIT], sys.argv[SPLIT + 1:]
 
 
 def call(*words):
@@ -23,7 +26,7 @@ def call(*words):
 
 
 def answers(apr, model):
-    words = ["--temperature", "0", "-n", "24", "--json"]
+    words = ["--temperature", "0", "-n", "24", "--json", *OPTIONS]
     return [json.loads(call(apr, "run", model, prompt, *words))["ids"] for prompt in PROMPTS]
 
 
@@ -43,7 +46,7 @@ def check(apr, folder, model):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for model in sys.argv[2:]:
+        for model in MODELS:
             check(sys.argv[1], folder, model)
 
 

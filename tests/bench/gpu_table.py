@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The table of GPU speeds: correctness first, then ours (and a peer's) on the machine's GPU.
+
+gpu_table.py BUILD [--model FILE]... [--llama-bench PROGRAM] [--quick]
+
+BUILD is a build folder with the CUDA module, or a folder that holds its programs. Without models, whole steps of
+random weights of the real shapes are timed (gpu_step); each model file is also run through `apr bench --gpu`, its time
+from the start of the program to the first token is taken with a cold and a warm file cache, and where a llama-bench is
+given (of a CUDA build) it is run on the same file. Every figure is a median of at least five runs, with the least and
+the largest. When a check fails no speed is printed, and the exit status is 1.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+STEPS = [  # shape, mix, parts of gpu_step
+    ("1.5B", "Q4_K_M", "dplb"), ("1.5B", "Q8_0", "d"), ("1.5B", "F16", "dp"), ("7B", "Q4_K_M", "dp"),
+    ("0.5B", "Q5_0", "dp"), ("32B", "Q4_K_M", "d"),
+]
+TO_REACH = {  # of the project's issue on the CUDA backend, on an H100
+    "1.5B Q4_K_M decode, empty context": 1200, "1.5B Q4_K_M decode at 4,096": 1020,
+    "1.5B Q4_K_M decode at 32,000": 750, "1.5B Q8_0 decode, empty context": 1030,
+    "1.5B F16 decode, empty context": 720, "7B Q4_K_M decode, empty context": 520,
+    "1.5B Q4_K_M prompt of 512": 55000, "1.5B Q4_K_M prompt of 2048": 85000,
+    "1.5B F16 prompt of 2048": 105000, "7B Q4_K_M prompt of 2048": 25000,
+    "1.5B Q4_K_M 8 sessions at 1,024": 6000, "1.5B Q4_K_M 32 sessions at 1,024": 15000,
+    "1.5B Q4_K_M 64 sessions at 1,024": 20000,
+}
+CHECKS = ["kernels_cuda", "kernels_cuda_attention", "kernels_cuda_choose", "kernels_cuda_steps", "kernels_cuda_limits"]
+PLACES = ["", "apr-cli", "tests/kernels", "tests/bench", "tests/golden"]
+LINE = re.compile(r"^(\S+ \S+ .*?)\s+([\d.]+) tok/s\s+\[([\d.]+) \.\. ([\d.]+)\].*n=(\d+)")
+
+
+def find(build, name):
+    for place in PLACES:
+        path = os.path.join(build, place, name)
+        if os.access(path, os.X_OK):
+            return path
+    sys.exit(f"{build} has no {name}")
+
+
+def run(*words, status=(0,)):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = done.stdout.decode(errors="replace")
+    if done.returncode not in status:
+        sys.exit(f"{' '.join(words)}: exit {done.returncode}\n{text[-2000:]}")
+    return text
+
+
+def row(name, median, least, most, n, what=""):
+    target = TO_REACH.get(name)
+    verdict = "" if target is None else f"{target:,} {'reached' if median >= target else f'missed by {1 - median / target:.1%}'}"
+    print(f"| {name} | {median:,.0f} | {least:,.0f} .. {most:,.0f} | {n} | {verdict} | {what} |", flush=True)
+
+
+def check(build, models):
+    for name in CHECKS:
+        text = run(find(build, name))
+        print(f"{name}: {text.strip().splitlines()[-1]}", flush=True)
+    for model in ["demo", *models]:
+        text = run(find(build, "gpu-model"), model)
+        print(f"gpu-model {model}: {text.strip().splitlines()[-1]}", flush=True)
+
+
+def steps(build, quick):
+    program = find(build, "gpu_step")
+    for shape, mix, parts in STEPS[:1] if quick else STEPS:
+        for line in run(program, shape, mix, parts).splitlines():
+            found = LINE.match(line)
+            if found:
+                name, median, least, most, n = found.groups()
+                row(name.strip(), float(median), float(least), float(most), int(n), "gpu_step")
+            elif "weights of a token" in line:
+                print(f"\n{line}\n", flush=True)
+
+
+def bench_rows(apr, model, *words):
+    result = json.loads(run(apr, "bench", model, "--gpu", "--json", *words))
+    for r in result["rows"]:
+        name = f"{os.path.basename(model)} {r['test']}, depth {r['depth']}, {r['batch']} sessions"
+        row(name, r["median"], r["min"], r["max"], len(r["samples_tok_s"]), "apr bench --gpu")
+    return result
+
+
+def first_token(apr, model, cold):
+    """Milliseconds from the start of the program to its end, for a prompt and one token."""
+    if cold:
+        fd = os.open(model, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+    began = time.monotonic()
+    run(apr, "run", model, "Write a function that adds two numbers.", "--gpu", "--json", "-n", "1", "--temperature", "0")
+    return (time.monotonic() - began) * 1e3
+
+
+def report_first_token(apr, model):
+    for cold in (True, False):
+        times = sorted(first_token(apr, model, cold) for _ in range(5))
+        print(f"\n{os.path.basename(model)}, {'cold' if cold else 'warm'} file cache, start to first token: "
+              f"{statistics.median(times):.0f} ms [{times[0]:.0f} .. {times[-1]:.0f}], n=5", flush=True)
+
+
+def report_memory(result):
+    memory = result["memory"]
+    weights, kv, work = memory["weights_bytes"], memory["kv_bytes"], memory["activation_bytes"]
+    print(f"\nmemory of the GPU: weights {weights / 1e6:.1f} MB, keys and values {kv / 1e6:.1f} MB, working arrays "
+          f"{work / 1e6:.1f} MB ({work / (weights + kv):.1%} of the others)\n", flush=True)
+
+
+def model_figures(apr, model, peer, quick):
+    report_memory(bench_rows(apr, model, "-p", "512,2048", "-n", "128", "-r", "5"))
+    if not quick:
+        bench_rows(apr, model, "-p", "0", "-n", "128", "-d", "4096,32000", "-r", "5")
+    bench_rows(apr, model, "-p", "0", "-n", "64", "-d", "1024", "--batch", "8,32,64", "-r", "5")
+    report_first_token(apr, model)
+    if peer:
+        depths = "0" if quick else "0,4096,32000"
+        print(run(peer, "-m", model, "-p", "512,2048", "-n", "128", "-fa", "1", "-ub", "2048", "-r", "5"), flush=True)
+        print(run(peer, "-m", model, "-p", "0", "-n", "128", "-d", depths, "-fa", "1", "-r", "5"), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("build")
+    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--llama-bench")
+    parser.add_argument("--quick", action="store_true", help="the 1.5B and short contexts alone")
+    a = parser.parse_args()
+    check(a.build, a.model)
+    print("\n| figure | tokens a second | least .. largest | n | to reach | of |\n|---|---|---|---|---|---|")
+    steps(a.build, a.quick)
+    for model in a.model:
+        model_figures(find(a.build, "apr"), model, a.llama_bench, a.quick)
+
+
+main()
