@@ -47,6 +47,7 @@ trueno_status convert_command(cli_arguments *a, trueno_error *err);
 trueno_status import_command(cli_arguments *a, trueno_error *err);
 trueno_status imatrix_command(cli_arguments *a, trueno_error *err);
 trueno_status validate_command(cli_arguments *a, trueno_error *err);
+trueno_status lint_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);
 trueno_status completion_command(cli_arguments *a, trueno_error *err);
 trueno_status man_command(cli_arguments *a, trueno_error *err);

@@ -3,7 +3,6 @@
 #include "commands.h"
 
 #include <apr/convert.h>
-#include <apr/statistics.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,38 +237,4 @@ trueno_status import_command(cli_arguments *a, trueno_error *err)
     conversion c = {.a = a, .format = a->o.format != NULL ? a->o.format : "apr"};
 
     return convert(&c, err);
-}
-
-trueno_status validate_command(cli_arguments *a, trueno_error *err)
-{
-    apr_model *model;
-    trueno_status status;
-
-    a->o.verify = true; /* every checksum */
-    status = load_model(a, a->positional[0], false, &model, err);
-    if (status < 0)
-        return status;
-    status = apr_model_check_shapes(model, err);
-    for (size_t i = 0; i < apr_model_tensor_count(model) && status == TRUENO_OK; i++) {
-        const apr_tensor *t = apr_model_tensor(model, i);
-        apr_tensor_statistics s;
-
-        if (trueno_type_get(t->type) == NULL ||
-            (status = apr_tensor_stats(model, t, NULL, &s, err)) < 0)
-            continue;
-        if (s.nans + s.infinities > 0)
-            status = trueno_fail(err, TRUENO_CONTENT,
-                                 "%s: %s: %llu NaN and %llu infinite values of %llu",
-                                 a->positional[0], t->name, (unsigned long long)s.nans,
-                                 (unsigned long long)s.infinities, (unsigned long long)s.count);
-    }
-    if (status == TRUENO_OK && a->o.json)
-        status =
-            print_json(json_pack("{s:i, s:s, s:b, s:I}", "schema", 1, "file", a->positional[0],
-                                 "valid", 1, "tensors", (json_int_t)apr_model_tensor_count(model)),
-                       err);
-    else if (status == TRUENO_OK)
-        (void)printf("%s: valid, %zu tensors\n", a->positional[0], apr_model_tensor_count(model));
-    apr_model_close(model);
-    return status;
 }

@@ -43,6 +43,9 @@ typedef struct cli_options {
     /* convert */
     const char *output, *format, *quantize;
     bool force;
+    /* validate, lint */
+    bool quality, strict;
+    int64_t min_score;
     /* rosetta */
     bool hexdump, mismatches_only;
     int64_t show_values;
@@ -88,7 +91,9 @@ enum {
     GROUP_ROUND_TRIP = 1 << 23,
     GROUP_INFERENCES = 1 << 24,
     GROUP_FINGERPRINT = 1 << 25,
-    GROUP_IMATRIX = 1 << 26
+    GROUP_IMATRIX = 1 << 26,
+    GROUP_QUALITY = 1 << 27,
+    GROUP_STRICT = 1 << 28
 };
 
 #define GROUP_EVERY (~0u)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The tensors that the config's own sizes can be read from, with the code of each. */
-static trueno_status check_sizes(const apr_model *m, trueno_error *err)
+trueno_status apr_check_sizes(const apr_model *m, trueno_error *err)
 {
     const apr_tensor *embedding = apr_model_role(m, APR_TOKEN_EMBEDDING, 0);
     const apr_config *c = &m->config;
@@ -29,7 +29,7 @@ static trueno_status check_sizes(const apr_model *m, trueno_error *err)
 }
 
 /* Tensors of a layer past the last: the config says too few. */
-static trueno_status check_layers(const apr_model *m, trueno_error *err)
+static trueno_status check_last_layer(const apr_model *m, trueno_error *err)
 {
     for (size_t i = 0; i < m->n_tensors; i++)
         if (m->tensors[i].layer >= m->config.n_layers)
@@ -62,7 +62,14 @@ static trueno_status check_counts(const apr_model *m, trueno_error *err)
     return TRUENO_OK;
 }
 
-static trueno_status check_shapes(const apr_model *m, trueno_error *err)
+trueno_status apr_check_layers(const apr_model *m, trueno_error *err)
+{
+    trueno_status status = check_last_layer(m, err);
+
+    return status < 0 ? status : check_counts(m, err);
+}
+
+trueno_status apr_check_shapes(const apr_model *m, trueno_error *err)
 {
     trueno_error found = {0};
     trueno_status status = apr_model_check_shapes(m, &found);
@@ -78,8 +85,8 @@ trueno_status apr_convert_check_source(const apr_model *m, trueno_error *err)
 
     if (m->architecture == NULL)
         return TRUENO_OK; /* its shapes are not known */
-    if ((status = check_sizes(m, err)) < 0 || (status = check_layers(m, err)) < 0 ||
-        (status = check_shapes(m, err)) < 0)
+    if ((status = apr_check_sizes(m, err)) < 0 || (status = check_last_layer(m, err)) < 0 ||
+        (status = apr_check_shapes(m, err)) < 0)
         return status;
     return check_counts(m, err);
 }

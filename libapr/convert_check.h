@@ -5,6 +5,19 @@
 
 #include "model_private.h"
 
+/* Weights of larger size are in no trained model. */
+#define APR_LARGEST_WEIGHT 1e6
+
+/* The embedding against hidden size and vocabulary of the config: ROSETTA-HIDDEN-001, -VOCAB-001.
+ */
+trueno_status apr_check_sizes(const apr_model *m, trueno_error *err);
+
+/* Every known tensor's shape: ROSETTA-DIM-001. */
+trueno_status apr_check_shapes(const apr_model *m, trueno_error *err);
+
+/* No layer past the last, and the same parts in all: ROSETTA-LAYER-001, -COUNT-001. */
+trueno_status apr_check_layers(const apr_model *m, trueno_error *err);
+
 /*
  * A model whose tensors do not fit its own config is not converted: TRUENO_CONTENT with
  * ROSETTA-HIDDEN-001, -VOCAB-001, -LAYER-001, -DIM-001 or -COUNT-001.

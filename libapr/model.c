@@ -208,8 +208,7 @@ trueno_status apr_model_index_meta(apr_model *m, trueno_error *err)
     return TRUENO_OK;
 }
 
-/* By file, then by first byte. */
-static int extent_order(const void *things, uint32_t a, uint32_t b)
+int apr_extent_order(const void *things, uint32_t a, uint32_t b)
 {
     const apr_tensor *x = (const apr_tensor *)things + a, *y = (const apr_tensor *)things + b;
 
@@ -227,7 +226,7 @@ trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err)
     if (index == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to check %zu tensors", m->path,
                            m->n_tensors);
-    apr_make_index(index, m->n_tensors, m->tensors, extent_order);
+    apr_make_index(index, m->n_tensors, m->tensors, apr_extent_order);
     for (size_t i = 1; i < m->n_tensors && status == TRUENO_OK; i++) {
         const apr_tensor *a = &m->tensors[index[i - 1]], *b = &m->tensors[index[i]];
 

@@ -73,6 +73,9 @@ trueno_status apr_model_index_tensors(apr_model *m, trueno_error *err);
 /* As above over metadata keys (the last of two stays under `lenient`). */
 trueno_status apr_model_index_meta(apr_model *m, trueno_error *err);
 
+/* Order of tensors for apr_make_index(): by file, then by first byte. */
+int apr_extent_order(const void *tensors, uint32_t a, uint32_t b);
+
 /* Refuse tensors whose bytes overlap within a file, or that leave [begin of data, end of file). */
 trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err);
 

@@ -11,7 +11,7 @@ static trueno_status no_memory(const apr_model *m, trueno_error *err)
     return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to plan the conversion", m->path);
 }
 
-static bool is_norm(int32_t role)
+bool apr_role_is_norm(int32_t role)
 {
     static const apr_role NORMS[] = {APR_OUTPUT_NORM,  APR_ATTN_NORM,   APR_FFN_NORM,
                                      APR_ATTN_Q_NORM,  APR_ATTN_K_NORM, APR_ATTN_POST_NORM,
@@ -132,7 +132,8 @@ static bool is_left_out(const apr_plan *plan, const apr_tensor *t)
 /* What both formats' conventions change in a tensor's values and rows. */
 static void set_changes(const apr_plan *plan, const apr_model *m, apr_planned *p)
 {
-    if (plan->config.norm_weight_offset != m->config.norm_weight_offset && is_norm(p->role))
+    if (plan->config.norm_weight_offset != m->config.norm_weight_offset &&
+        apr_role_is_norm(p->role))
         p->add = m->config.norm_weight_offset - plan->config.norm_weight_offset;
     if (plan->config.rope_type != m->config.rope_type) {
         p->heads = ordered_heads(&m->config, p->role);

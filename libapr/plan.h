@@ -75,6 +75,9 @@ bool apr_planned_may_pack(const apr_planned *p);
 trueno_status apr_plan_add_values(apr_plan *plan, const char *name, const float *values, int32_t n,
                                   trueno_error *err);
 
+/* True for norms' weights, which the offset of a format is added to. */
+bool apr_role_is_norm(int32_t role);
+
 /* A role's name in a format, "" when it has none; NUL-terminated in out[0..capacity). */
 void apr_role_tensor_name(const apr_model *m, int32_t role, int32_t layer, int32_t expert,
                           apr_role_names names, char *out, size_t capacity);

@@ -4,6 +4,7 @@
 #include "packer.h"
 #include "plan_rows.h"
 
+#include "convert_check.h"
 #include "packed_tensors.h"
 #include "storage_types.h"
 #include <math.h>
@@ -191,7 +192,7 @@ static trueno_status check_loss(const writing *w, trueno_error *err)
 /* Weights that no training leaves: nothing but zeros, one value everywhere, or out of all range. */
 static trueno_status check_values(const writing *w, trueno_error *err)
 {
-    const double largest = 1e6, most_zeros = 0.99;
+    const double largest = APR_LARGEST_WEIGHT, most_zeros = 0.99;
     const bool matrix = w->p->n_dims > 1 && w->p->dims[w->p->n_dims - 1] > 1;
     const bool embedding = w->p->role == APR_TOKEN_EMBEDDING || w->p->role == APR_OUTPUT;
     trueno_status status = TRUENO_OK;

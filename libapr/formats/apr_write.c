@@ -149,11 +149,16 @@ trueno_status apr_file_write(apr_file *f, apr_output *out, trueno_error *err)
     return apr_output_write(out, &footer, sizeof footer, err);
 }
 
+apr_plan_target apr_target_apr(const apr_model *m)
+{
+    (void)m;
+    return (apr_plan_target){.names = APR_NAMES_HF, .rope_type = -1, .norm_weight_offset = -1};
+}
+
 trueno_status apr_file_plan(apr_plan *plan, const apr_model *m, const apr_convert_options *options,
                             trueno_error *err)
 {
-    const apr_plan_target target = {
-        .names = APR_NAMES_HF, .rope_type = -1, .norm_weight_offset = -1};
+    const apr_plan_target target = apr_target_apr(m);
 
     return apr_plan_make(plan, m, &target, options, err);
 }

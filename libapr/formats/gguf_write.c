@@ -189,15 +189,19 @@ static trueno_status write_planned(const apr_model *m, apr_plan *plan, apr_outpu
         out, (out->offset + GGUF_ALIGNMENT - 1) & ~(uint64_t)(GGUF_ALIGNMENT - 1), err);
 }
 
+apr_plan_target apr_target_gguf(const apr_model *m)
+{
+    return (apr_plan_target){.names = APR_NAMES_GGUF,
+                             .rope_type = m->architecture != NULL ? m->architecture->gguf_rope : -1,
+                             .norm_weight_offset = 0,
+                             .stack_experts = true,
+                             .vectors_f32 = true};
+}
+
 trueno_status apr_write_gguf(const apr_model *m, apr_output *out,
                              const apr_convert_options *options, trueno_error *err)
 {
-    const apr_plan_target target = {.names = APR_NAMES_GGUF,
-                                    .rope_type =
-                                        m->architecture != NULL ? m->architecture->gguf_rope : -1,
-                                    .norm_weight_offset = 0,
-                                    .stack_experts = true,
-                                    .vectors_f32 = true};
+    const apr_plan_target target = apr_target_gguf(m);
     apr_plan plan;
     trueno_status status;
 

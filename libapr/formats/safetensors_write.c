@@ -153,16 +153,23 @@ static trueno_status say_divisors(const apr_model *m, apr_config *config, trueno
                        m->path);
 }
 
+apr_plan_target apr_target_safetensors(const apr_model *m)
+{
+    const apr_architecture *row = m->architecture;
+
+    return (apr_plan_target){.names = APR_NAMES_HF,
+                             .rope_type = APR_ROPE_NEOX,
+                             .norm_weight_offset = row != NULL && row->norm_plus_one ? 1 : 0,
+                             .split_experts = true,
+                             .floats_only = true,
+                             .config_has_rope = true};
+}
+
 trueno_status apr_write_safetensors(const apr_model *m, const char *folder,
                                     const apr_convert_options *options, trueno_error *err)
 {
     const apr_architecture *row = m->architecture;
-    const apr_plan_target target = {.names = APR_NAMES_HF,
-                                    .rope_type = APR_ROPE_NEOX,
-                                    .norm_weight_offset = row != NULL && row->norm_plus_one ? 1 : 0,
-                                    .split_experts = true,
-                                    .floats_only = true,
-                                    .config_has_rope = true};
+    const apr_plan_target target = apr_target_safetensors(m);
     apr_plan plan;
     trueno_status status;
 

@@ -6,7 +6,13 @@
 #include "../json_write.h"
 #include "../model_private.h"
 #include "../output.h"
+#include "../plan.h"
 #include <apr/convert.h>
+
+/* What each format asks of the tensors of `m`. */
+apr_plan_target apr_target_apr(const apr_model *m);
+apr_plan_target apr_target_gguf(const apr_model *m);
+apr_plan_target apr_target_safetensors(const apr_model *m);
 
 trueno_status apr_write_apr(const apr_model *m, apr_output *out, const apr_convert_options *options,
                             trueno_error *err);
