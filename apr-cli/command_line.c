@@ -8,7 +8,7 @@
 
 enum { LONG_BASE = 1000 };
 
-static trueno_status unknown_option(const char *given, unsigned groups, trueno_error *err)
+static trueno_status unknown_option(const char *given, option_groups groups, trueno_error *err)
 {
     const char *word = given + strspn(given, "-"), *near;
     char bare[64];
@@ -21,7 +21,7 @@ static trueno_status unknown_option(const char *given, unsigned groups, trueno_e
 }
 
 /* getopt's tables for the rows of `groups`: short letters, and long names numbered by row. */
-static void getopt_tables(unsigned groups, char *letters, struct option *names)
+static void getopt_tables(option_groups groups, char *letters, struct option *names)
 {
     *letters++ = ':';
     for (int i = 0; i < N_OPTION_ROWS; i++) {
@@ -42,7 +42,7 @@ static void getopt_tables(unsigned groups, char *letters, struct option *names)
     *names = (struct option){0};
 }
 
-static int row_of_letter(int letter, unsigned groups)
+static int row_of_letter(int letter, option_groups groups)
 {
     for (int i = 0; i < N_OPTION_ROWS; i++)
         if ((OPTION_ROWS[i].groups & groups) != 0 && OPTION_ROWS[i].letter == letter)
@@ -50,8 +50,8 @@ static int row_of_letter(int letter, unsigned groups)
     return -1;
 }
 
-trueno_status options_parse(cli_arguments *a, unsigned groups, int argc, char **argv, int first,
-                            trueno_error *err)
+trueno_status options_parse(cli_arguments *a, option_groups groups, int argc, char **argv,
+                            int first, trueno_error *err)
 {
     struct option names[MOST_OPTION_ROWS + 1];
     char letters[2 * MOST_OPTION_ROWS + 2];

@@ -213,7 +213,7 @@ static trueno_status find_row(int argc, char **argv, const command_row **row, in
 static trueno_status dispatch(cli_arguments *a, int argc, char **argv, trueno_error *err)
 {
     const command_row *c;
-    unsigned groups;
+    option_groups groups;
     int used;
     trueno_status status = find_row(argc, argv, &c, &used, err);
 

@@ -15,7 +15,7 @@ typedef struct command_row {
     const char *name;
     const char *arguments; /* "MODEL [PROMPT]" */
     const char *summary;   /* one line */
-    unsigned groups;       /* of options, besides the global ones */
+    option_groups groups;  /* of options, besides the global ones */
     int least, most;       /* positional arguments; most -1: any number */
     trueno_status (*run)(cli_arguments *a, trueno_error *err);
 } command_row;

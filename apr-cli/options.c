@@ -33,7 +33,7 @@ static bool same_name(const char *a, const char *b)
     return *a == *b;
 }
 
-int option_find(const char *name, unsigned groups)
+int option_find(const char *name, option_groups groups)
 {
     for (int i = 0; i < N_OPTION_ROWS; i++)
         if ((OPTION_ROWS[i].groups & groups) != 0 && same_name(name, OPTION_ROWS[i].name))
@@ -41,7 +41,7 @@ int option_find(const char *name, unsigned groups)
     return -1;
 }
 
-const char *option_nearest(const char *word, unsigned groups)
+const char *option_nearest(const char *word, option_groups groups)
 {
     const char *names[MOST_OPTION_ROWS + 1];
     int n = 0;
@@ -273,7 +273,7 @@ trueno_status option_set(cli_arguments *a, int row, const char *text, const opti
     return set_negation(a, row, source, err);
 }
 
-trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *err)
+trueno_status options_defaults(cli_arguments *a, option_groups groups, trueno_error *err)
 {
     memset(a, 0, sizeof *a);
     for (int i = 0; i < N_OPTION_ROWS; i++) {

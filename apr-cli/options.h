@@ -62,41 +62,41 @@ typedef enum option_kind {
 } option_kind;
 
 /* Groups of options; a command lists those it takes. */
-enum {
-    GROUP_GLOBAL = 1 << 0,
-    GROUP_ENGINE = 1 << 1,
-    GROUP_PROMPT = 1 << 2,
-    GROUP_SAMPLING = 1 << 3,
-    GROUP_TOKENIZE = 1 << 4,
-    GROUP_INSPECT = 1 << 5,
-    GROUP_TENSORS = 1 << 6,
-    GROUP_RENDER = 1 << 7,
-    GROUP_BENCH = 1 << 8,
-    GROUP_EVAL = 1 << 9,
-    GROUP_CONFIG = 1 << 10,
-    GROUP_TEMPLATE = 1 << 11,
-    GROUP_FILE = 1 << 12,
-    GROUP_CONVERT = 1 << 13,
-    GROUP_CHAT = 1 << 14,
-    /* marks of rows, which no command has */
-    GROUP_DISPLAY = 1 << 15,         /* an apr.yaml of the working folder may set them */
-    GROUP_NOT_ENVIRONMENT = 1 << 16, /* no APR_<OPTION> is read */
-    GROUP_NOT_SETTINGS = 1 << 17,    /* no settings file may hold them */
-    GROUP_PARAMETER = 1 << 18,       /* recipes may set them, beside those of sampling */
-    /* a mark of commands, which no row has: MODEL may be a recipe */
-    GROUP_RECIPE = 1 << 19,
-    GROUP_HEXDUMP = 1 << 20,
-    GROUP_DIFFERENCES = 1 << 21,
-    GROUP_CHAIN = 1 << 22,
-    GROUP_ROUND_TRIP = 1 << 23,
-    GROUP_INFERENCES = 1 << 24,
-    GROUP_FINGERPRINT = 1 << 25,
-    GROUP_IMATRIX = 1 << 26,
-    GROUP_QUALITY = 1 << 27,
-    GROUP_STRICT = 1 << 28
-};
+typedef uint64_t option_groups;
 
-#define GROUP_EVERY (~0u)
+#define GROUP_GLOBAL   ((option_groups)1 << 0)
+#define GROUP_ENGINE   ((option_groups)1 << 1)
+#define GROUP_PROMPT   ((option_groups)1 << 2)
+#define GROUP_SAMPLING ((option_groups)1 << 3)
+#define GROUP_TOKENIZE ((option_groups)1 << 4)
+#define GROUP_INSPECT  ((option_groups)1 << 5)
+#define GROUP_TENSORS  ((option_groups)1 << 6)
+#define GROUP_RENDER   ((option_groups)1 << 7)
+#define GROUP_BENCH    ((option_groups)1 << 8)
+#define GROUP_EVAL     ((option_groups)1 << 9)
+#define GROUP_CONFIG   ((option_groups)1 << 10)
+#define GROUP_TEMPLATE ((option_groups)1 << 11)
+#define GROUP_FILE     ((option_groups)1 << 12)
+#define GROUP_CONVERT  ((option_groups)1 << 13)
+#define GROUP_CHAT     ((option_groups)1 << 14)
+/* marks of rows, which no command has */
+#define GROUP_DISPLAY         ((option_groups)1 << 15) /* apr.yaml of the working folder may set them */
+#define GROUP_NOT_ENVIRONMENT ((option_groups)1 << 16) /* no APR_<OPTION> is read */
+#define GROUP_NOT_SETTINGS    ((option_groups)1 << 17) /* no settings file may hold them */
+#define GROUP_PARAMETER       ((option_groups)1 << 18) /* recipes may set them, as those of sampling */
+/* a mark of commands, which no row has: MODEL may be a recipe */
+#define GROUP_RECIPE      ((option_groups)1 << 19)
+#define GROUP_HEXDUMP     ((option_groups)1 << 20)
+#define GROUP_DIFFERENCES ((option_groups)1 << 21)
+#define GROUP_CHAIN       ((option_groups)1 << 22)
+#define GROUP_ROUND_TRIP  ((option_groups)1 << 23)
+#define GROUP_INFERENCES  ((option_groups)1 << 24)
+#define GROUP_FINGERPRINT ((option_groups)1 << 25)
+#define GROUP_IMATRIX     ((option_groups)1 << 26)
+#define GROUP_QUALITY     ((option_groups)1 << 27)
+#define GROUP_STRICT      ((option_groups)1 << 28)
+
+#define GROUP_EVERY (~(option_groups)0)
 
 enum { MOST_OPTION_ROWS = 128, MOST_SETTINGS = 4 };
 
@@ -107,7 +107,7 @@ typedef struct option_row {
     const char *value;   /* what help calls the argument; for choices "f16|f32|q8_0" */
     const char *initial; /* default, as text; NULL: none (decided later, as help says) */
     double low, high;    /* allowed range of numbers */
-    unsigned groups;
+    option_groups groups;
     size_t offset; /* in cli_options */
     const char *help;
 } option_row;
@@ -161,21 +161,21 @@ trueno_status option_set(cli_arguments *a, int row, const char *text, const opti
 trueno_status option_check(int row, const char *text, const char *where, trueno_error *err);
 
 /* Defaults, then APR_<OPTION> of the environment for the rows of `groups`. */
-trueno_status options_defaults(cli_arguments *a, unsigned groups, trueno_error *err);
+trueno_status options_defaults(cli_arguments *a, option_groups groups, trueno_error *err);
 
 /* Parse argv[first..argc) with the rows of `groups`; what is no option becomes positional. */
-trueno_status options_parse(cli_arguments *a, unsigned groups, int argc, char **argv, int first,
-                            trueno_error *err);
+trueno_status options_parse(cli_arguments *a, option_groups groups, int argc, char **argv,
+                            int first, trueno_error *err);
 
 /* True when the user gave it, by any means. */
 bool option_given(const cli_arguments *a, const char *name);
 option_origin option_origin_of(const cli_arguments *a, const char *name);
 
 /* The row of that name within the groups, or -1; `top_p` is top-p. */
-int option_find(const char *name, unsigned groups);
+int option_find(const char *name, option_groups groups);
 
 /* The name of a row within the groups that is nearest to `word`, or NULL when nothing is near. */
-const char *option_nearest(const char *word, unsigned groups);
+const char *option_nearest(const char *word, option_groups groups);
 
 /* Current value of a row as text, for `apr config`. */
 void option_text(const cli_arguments *a, int row, char *out, size_t bytes);

@@ -17,6 +17,9 @@ struct recipe {
     unsigned groups;   /* of the command */
     const char *model; /* found so far */
 };
+    option_groups groups; /* of the command */
+    const char *model;    /* found so far */
+} recipe;
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -101,7 +104,7 @@ static trueno_status read_template(recipe *r, const tree_node *node, trueno_erro
 
 static trueno_status read_parameter(recipe *r, const tree_node *node, trueno_error *err)
 {
-    const unsigned groups = GROUP_SAMPLING | GROUP_PARAMETER;
+    const option_groups groups = GROUP_SAMPLING | GROUP_PARAMETER;
     int row = option_find(node->key, groups);
     const char *near = option_nearest(node->key, groups);
 
@@ -192,7 +195,7 @@ static trueno_status find_recipe(cli_arguments *a, const char *model, const char
     return status;
 }
 
-trueno_status recipe_apply(cli_arguments *a, unsigned groups, trueno_error *err)
+trueno_status recipe_apply(cli_arguments *a, option_groups groups, trueno_error *err)
 {
     recipe r = {.arguments = a, .groups = groups};
     tree *t;

@@ -99,7 +99,7 @@ static trueno_status check_kind(const option_row *row, const tree_node *node, co
 }
 
 trueno_status settings_set(cli_arguments *a, int row, const tree_node *node, const char *file,
-                           option_origin origin, unsigned groups, trueno_error *err)
+                           option_origin origin, option_groups groups, trueno_error *err)
 {
     bool taken = (OPTION_ROWS[row].groups & groups) != 0;
     char where[4300];
@@ -147,7 +147,7 @@ static trueno_status unknown_name(const tree_node *node, const char *file, truen
 /* The working folder may be somebody else's: what it holds must not choose files, hosts, devices
  * or what the model is told. */
 static trueno_status apply_option(cli_arguments *a, const tree_node *node, const char *file,
-                                  option_origin origin, unsigned groups, trueno_error *err)
+                                  option_origin origin, option_groups groups, trueno_error *err)
 {
     int index = option_find(node->key, GROUP_EVERY);
     const option_row *row = index >= 0 ? &OPTION_ROWS[index] : NULL;
@@ -168,7 +168,7 @@ static trueno_status apply_option(cli_arguments *a, const tree_node *node, const
 }
 
 static trueno_status apply_file(cli_arguments *a, const char *path, option_origin origin,
-                                unsigned groups, trueno_error *err)
+                                option_groups groups, trueno_error *err)
 {
     tree *t;
     trueno_status status = tree_read_file(&t, path, path, err);
@@ -200,7 +200,7 @@ static bool same_file(const char *a, const char *b)
            first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-trueno_status settings_apply(cli_arguments *a, unsigned groups, trueno_error *err)
+trueno_status settings_apply(cli_arguments *a, option_groups groups, trueno_error *err)
 {
     trueno_status status = TRUENO_OK;
     char *before[MOST_SETTINGS] = {0};

@@ -15,14 +15,14 @@ typedef struct settings_place {
 extern const settings_place SETTINGS_PLACES[]; /* ends with a row without a description */
 
 /* Read every apr.yaml there is; rows outside `groups` are checked and left alone. */
-trueno_status settings_apply(cli_arguments *a, unsigned groups, trueno_error *err);
+trueno_status settings_apply(cli_arguments *a, option_groups groups, trueno_error *err);
 
 /*
  * Set one option from a node of a file that is called `file`; `line` is the node's. The node must
  * outlive *a (settings_keep()).
  */
 trueno_status settings_set(cli_arguments *a, int row, const tree_node *node, const char *file,
-                           option_origin origin, unsigned groups, trueno_error *err);
+                           option_origin origin, option_groups groups, trueno_error *err);
 
 /* TRUENO_USAGE when an earlier item of the map names the same option: top_k and top-k. */
 trueno_status settings_check_twice(const tree_node *map, int item, const char *file,
@@ -47,6 +47,6 @@ extern const recipe_key RECIPE_KEYS[]; /* ends with a row without a name */
  * When the first positional argument names a recipe, apply it: its model takes the argument's
  * place. `groups` are those of the command.
  */
-trueno_status recipe_apply(cli_arguments *a, unsigned groups, trueno_error *err);
+trueno_status recipe_apply(cli_arguments *a, option_groups groups, trueno_error *err);
 
 #endif
