@@ -5,6 +5,7 @@
 #include "convert_check.h"
 #include "formats/apr.h"
 #include "names.h"
+#include "packed_tensors.h"
 #include "storage_types.h"
 #include <endian.h>
 #include <string.h>
@@ -120,7 +121,7 @@ static uint64_t unused_bytes(const apr_model *m, const uint32_t *order, const ch
     for (size_t i = 0; i < m->n_tensors; i++) {
         const apr_tensor *t = &m->tensors[order[i]];
         const apr_tensor *next = i + 1 < m->n_tensors ? &m->tensors[order[i + 1]] : NULL;
-        const uint64_t end = t->offset + t->bytes;
+        const uint64_t end = t->offset + apr_packed_stored(m, t);
         const uint64_t until =
             next != NULL && next->file == t->file ? next->offset : m->sources[t->file].map.bytes;
 

@@ -3,6 +3,7 @@
 #include "quality.h"
 
 #include "convert_check.h"
+#include "packed_tensors.h"
 #include "plan.h"
 #include <math.h>
 #include <stdlib.h>
@@ -150,7 +151,7 @@ apr_quality_outcome apr_quality_range(apr_quality_look *l)
                            stats_of(l, t)->min, stats_of(l, t)->max);
 }
 
-/* Rows of nothing but zeros; -1: no memory for one. */
+/* Rows of nothing but zeros; -1: no memory for it. */
 static int64_t dead_rows(const apr_model *m, const apr_tensor *t)
 {
     const trueno_tensor view = apr_tensor_matrix(m, t);
@@ -158,8 +159,10 @@ static int64_t dead_rows(const apr_model *m, const apr_tensor *t)
     float *row = trueno_allocate(m->options.allocator, bytes, 64);
     int64_t dead = 0;
 
-    if (row == NULL)
+    if (row == NULL || apr_packed_fetch(m, t, 0, t->bytes, NULL) < 0) {
+        trueno_release(m->options.allocator, row, bytes);
         return -1;
+    }
     for (int64_t r = 0; r < view.rows; r++) {
         int64_t c = 0;
 
@@ -190,7 +193,7 @@ apr_quality_outcome apr_quality_embedding(apr_quality_look *l)
                                s->l2);
     dead = dead_rows(l->m, t);
     if (dead < 0)
-        return apr_quality_say(l, APR_QUALITY_SKIPPED, "no memory for a row");
+        return apr_quality_say(l, APR_QUALITY_SKIPPED, "no memory to read it");
     if (dead > t->dims[0] / 4)
         return apr_quality_say(l, APR_QUALITY_FAILED,
                                "%s: %lld of %lld rows are zeros, at most a quarter may be", t->name,
