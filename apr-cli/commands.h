@@ -48,6 +48,7 @@ trueno_status import_command(cli_arguments *a, trueno_error *err);
 trueno_status imatrix_command(cli_arguments *a, trueno_error *err);
 trueno_status validate_command(cli_arguments *a, trueno_error *err);
 trueno_status lint_command(cli_arguments *a, trueno_error *err);
+trueno_status diff_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);
 trueno_status completion_command(cli_arguments *a, trueno_error *err);
 trueno_status man_command(cli_arguments *a, trueno_error *err);
@@ -155,6 +156,7 @@ void print_device_memory(const cli_arguments *a, const realizar_engine *engine);
 
 /* inspect.c: documents that libapr made, and how they are shown */
 trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
+void print_value(const json_t *value, size_t most); /* a line of at most so many bytes */
 void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */
 void print_tensors(const json_t *document);
 

@@ -21,7 +21,7 @@ trueno_status parse_document(const char *text, size_t bytes, json_t **out, truen
     return TRUENO_OK;
 }
 
-static void print_value(const json_t *value, size_t most)
+void print_value(const json_t *value, size_t most)
 {
     if (json_is_string(value)) {
         const char *text = json_string_value(value);

@@ -46,6 +46,8 @@ typedef struct cli_options {
     /* validate, lint */
     bool quality, strict;
     int64_t min_score;
+    /* diff */
+    bool values;
     /* rosetta */
     bool hexdump, mismatches_only;
     int64_t show_values;
@@ -95,6 +97,7 @@ typedef uint64_t option_groups;
 #define GROUP_IMATRIX     ((option_groups)1 << 26)
 #define GROUP_QUALITY     ((option_groups)1 << 27)
 #define GROUP_STRICT      ((option_groups)1 << 28)
+#define GROUP_DIFF        ((option_groups)1 << 29)
 
 #define GROUP_EVERY (~(option_groups)0)
 

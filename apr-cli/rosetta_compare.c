@@ -60,27 +60,43 @@ static json_t *difference_json(const apr_tensor_difference *d, int32_t values)
 static void take_difference(void *user, const apr_tensor_difference *d)
 {
     tensor_differences *t = user;
+    const bool other_type = t->types_count && d->type_first != NULL && d->type_second != NULL &&
+                            strcmp(d->type_first, d->type_second) != 0;
+    const bool failed = other_type || (d->kind != APR_SAME &&
+                                       (d->kind != APR_VALUES_DIFFER || d->max > t->tolerance));
 
-    if (d->kind == APR_SAME ? t->with_same : true)
-        (void)json_array_append_new(t->list, difference_json(d, t->show_values));
-    if (d->kind != APR_SAME && (d->kind != APR_VALUES_DIFFER || d->max > t->tolerance))
-        t->failed++;
+    t->failed += failed;
+    if (failed || t->with_same || (d->kind != APR_SAME && !t->only_failed)) {
+        json_t *o = difference_json(d, t->show_values);
+
+        if (other_type && d->kind == APR_SAME)
+            (void)json_object_set_new(o, "kind", json_string("type"));
+        (void)json_array_append_new(t->list, o);
+    }
+}
+
+trueno_status compare_open_models(const cli_arguments *a, const apr_model *first,
+                                  const apr_model *second, tensor_differences *t, trueno_error *err)
+{
+    const apr_compare_options options = {
+        .size = sizeof options, .filter = t->filter, .threads = (int32_t)a->o.threads};
+
+    t->list = json_array();
+    t->failed = 0;
+    return apr_compare_models(first, second, &options, take_difference, t, &t->sums, err);
 }
 
 trueno_status compare_files(const cli_arguments *a, const char *first, const char *second,
                             tensor_differences *t, trueno_error *err)
 {
-    const apr_compare_options options = {
-        .size = sizeof options, .filter = t->filter, .threads = (int32_t)a->o.threads};
     apr_model *x = NULL, *y = NULL;
     trueno_status status = load_model(a, first, true, &x, err);
 
-    t->list = json_array();
-    t->failed = 0;
+    t->list = NULL;
     if (status == TRUENO_OK)
         status = load_model(a, second, true, &y, err);
     if (status == TRUENO_OK)
-        status = apr_compare_models(x, y, &options, take_difference, t, &t->sums, err);
+        status = compare_open_models(a, x, y, t, err);
     apr_model_close(x);
     apr_model_close(y);
     return status;
@@ -103,7 +119,7 @@ static void print_values(const char *what, const json_t *values)
     (void)putchar('\n');
 }
 
-static void print_differences(const json_t *list)
+void print_differences(const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *d = json_array_get(list, i);

@@ -4,34 +4,64 @@
 
 #include <string.h>
 
-/* The config's field under .apr's first name for it; optional ones only when they are given. */
-static void write_field(apr_json *j, const apr_config *config, const apr_field *field)
+/* True for a field whose first .apr name is `name`. */
+static bool is_named(const apr_field *field, const char *name)
+{
+    const char *keys = field->keys[APR_COLUMN_APR];
+
+    return strcspn(keys, "|") == strlen(name) && strncmp(keys, name, strlen(name)) == 0;
+}
+
+/* Optional fields are told only when they are given; a float 0 has no bit set either. */
+static bool is_given(const apr_config *config, const apr_field *field)
 {
     const void *at = (const char *)config + field->offset;
-    const char *keys = field->keys[APR_COLUMN_APR];
     const int32_t number = field->kind == APR_FIELD_BOOL ? *(const bool *)at : *(const int32_t *)at;
-    char key[64] = "";
 
-    if (number == 0 && field->need == APR_NEED_OPTIONAL) /* a float 0 has no bit set either */
-        return;
-    memcpy(key, keys, strcspn(keys, "|"));
-    apr_json_key(j, key);
+    return number != 0 || field->need != APR_NEED_OPTIONAL;
+}
+
+static void write_value(apr_json *j, const apr_config *config, const apr_field *field)
+{
+    const void *at = (const char *)config + field->offset;
+
     if (field->kind == APR_FIELD_BOOL)
-        apr_json_bool(j, number != 0);
+        apr_json_bool(j, *(const bool *)at);
     else if (field->kind == APR_FIELD_FLOAT)
         apr_json_float(j, *(const float *)at);
     else if (field->kind == APR_FIELD_SCALING)
-        apr_json_string(j, apr_rope_scaling_name(number));
+        apr_json_string(j, apr_rope_scaling_name(*(const int32_t *)at));
     else
-        apr_json_int(j, number);
+        apr_json_int(j, *(const int32_t *)at);
 }
 
 void apr_config_write(apr_json *j, const apr_config *config)
 {
     const apr_field *field;
 
-    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++)
-        write_field(j, config, field);
+    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
+        const char *keys = field->keys[APR_COLUMN_APR];
+        char key[64] = "";
+
+        if (!is_given(config, field))
+            continue;
+        memcpy(key, keys, strcspn(keys, "|"));
+        apr_json_key(j, key);
+        write_value(j, config, field);
+    }
+}
+
+bool apr_config_write_one(apr_json *j, const apr_config *config, const char *name)
+{
+    const apr_field *field;
+
+    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
+        if (!is_named(field, name) || !is_given(config, field))
+            continue;
+        write_value(j, config, field);
+        return true;
+    }
+    return false;
 }
 
 bool apr_config_names(const char *key)
@@ -43,12 +73,9 @@ bool apr_config_names(const char *key)
     for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
         if (strcmp(OTHERS[i], key) == 0)
             return true;
-    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
-        const char *keys = field->keys[APR_COLUMN_APR];
-
-        if (strcspn(keys, "|") == strlen(key) && strncmp(keys, key, strlen(key)) == 0)
+    for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++)
+        if (is_named(field, key))
             return true;
-    }
     return false;
 }
 

@@ -9,6 +9,9 @@
 /* Every field under .apr's first name for it; optional ones only when they are given. */
 void apr_config_write(apr_json *j, const apr_config *config);
 
+/* The value of the field of that first name; false when it is not given. */
+bool apr_config_write_one(apr_json *j, const apr_config *config, const char *name);
+
 /*
  * True for the names that describe every model: those of apr_config_write(), "architecture",
  * "name", "chat_template" and the ids of special tokens. A file's own entry of such a name is not

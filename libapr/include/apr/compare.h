@@ -67,6 +67,28 @@ TRUENO_API trueno_status apr_compare_models(const apr_model *first, const apr_mo
                                             apr_difference_fn fn, void *user, apr_comparison *out,
                                             trueno_error *err);
 
+/** Something beside the weights that two models do not say alike; texts live during the callback.
+ */
+typedef struct apr_fact_difference {
+    const char *group;          /**< "config", "metadata", "vocabulary" */
+    const char *key;            /**< .apr's name of a field, a file's own key, or what differs */
+    const char *first, *second; /**< both values as JSON texts, NULL where a model has none */
+} apr_fact_difference;
+
+/** Told of each, in the order of the groups. */
+typedef void (*apr_fact_difference_fn)(void *user, const apr_fact_difference *difference);
+
+/**
+ * Compare what two models of any formats say beside their weights: every field of the config, chat
+ * template, further entries of the files, tokens, merges and special ids. Of two formats only those
+ * entries are compared that both have, and neither the order of Q and K rows nor the offset of
+ * norms, which are conventions of the formats. *differences counts what `fn` (may be NULL) was told
+ * of. TRUENO_NO_MEMORY.
+ */
+TRUENO_API trueno_status apr_compare_facts(const apr_model *first, const apr_model *second,
+                                           apr_fact_difference_fn fn, void *user,
+                                           uint64_t *differences, trueno_error *err);
+
 /**
  * A model's fingerprint as JSON: {"schema":1,"file","format","architecture","tensors":[{"name",
  * "dtype","shape","count","mean","std","min","max","p1","p5","p25","p50","p75","p95","p99",
