@@ -40,6 +40,8 @@ const command_row COMMANDS[] = {
      GROUP_STRICT | GROUP_FILE, 1, 1, lint_command},
     {"diff", "FIRST SECOND", "what two models say and hold differently, whatever formats",
      GROUP_DIFF | GROUP_FILE, 2, 2, diff_command},
+    {"hex", "MODEL", "the bytes of a model file, field by field", GROUP_HEX | GROUP_FILE, 1, 1,
+     hex_command},
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
      verb_missing},
     {"config", "", "show every option's value", GROUP_EVERY, 0, 0, config_command},

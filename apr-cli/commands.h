@@ -49,6 +49,7 @@ trueno_status imatrix_command(cli_arguments *a, trueno_error *err);
 trueno_status validate_command(cli_arguments *a, trueno_error *err);
 trueno_status lint_command(cli_arguments *a, trueno_error *err);
 trueno_status diff_command(cli_arguments *a, trueno_error *err);
+trueno_status hex_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);
 trueno_status completion_command(cli_arguments *a, trueno_error *err);
 trueno_status man_command(cli_arguments *a, trueno_error *err);

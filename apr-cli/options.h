@@ -48,6 +48,9 @@ typedef struct cli_options {
     int64_t min_score;
     /* diff */
     bool values;
+    /* hex */
+    const char *tensor;
+    int64_t block;
     /* rosetta */
     bool hexdump, mismatches_only;
     int64_t show_values;
@@ -98,6 +101,7 @@ typedef uint64_t option_groups;
 #define GROUP_QUALITY     ((option_groups)1 << 27)
 #define GROUP_STRICT      ((option_groups)1 << 28)
 #define GROUP_DIFF        ((option_groups)1 << 29)
+#define GROUP_HEX         ((option_groups)1 << 30)
 
 #define GROUP_EVERY (~(option_groups)0)
 

@@ -3,7 +3,17 @@
 #include "open_model.h"
 
 #include <apr/inspect.h>
+#include <apr/layout.h>
 #include <apr/model.h>
+
+/* Reads every byte of a region. */
+static void read_region(void *user, const apr_region *r)
+{
+    volatile uint8_t *sum = user;
+
+    for (uint64_t i = 0; i < r->bytes; i++)
+        *sum ^= r->data[i];
+}
 
 void fuzz_open_model(const uint8_t *data, size_t bytes)
 {
@@ -12,6 +22,7 @@ void fuzz_open_model(const uint8_t *data, size_t bytes)
     apr_model_options options;
     trueno_error err;
     apr_model *m;
+    uint8_t sum = 0;
     size_t n;
     char *text;
 
@@ -25,5 +36,6 @@ void fuzz_open_model(const uint8_t *data, size_t bytes)
     if (apr_tensors_json(m, &tensors, &text, &n, &err) == TRUENO_OK)
         apr_inspect_free(m, text, n);
     (void)apr_model_check_shapes(m, &err);
+    (void)apr_layout_tell(m, NULL, read_region, &sum, &err);
     apr_model_close(m);
 }
