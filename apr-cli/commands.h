@@ -50,6 +50,8 @@ trueno_status validate_command(cli_arguments *a, trueno_error *err);
 trueno_status lint_command(cli_arguments *a, trueno_error *err);
 trueno_status diff_command(cli_arguments *a, trueno_error *err);
 trueno_status hex_command(cli_arguments *a, trueno_error *err);
+trueno_status split_command(cli_arguments *a, trueno_error *err);
+trueno_status join_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);
 trueno_status completion_command(cli_arguments *a, trueno_error *err);
 trueno_status man_command(cli_arguments *a, trueno_error *err);
@@ -106,6 +108,9 @@ trueno_status gather_given(const cli_arguments *a, const char *argument, text_bu
 /* The same, and what is piped in. */
 trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
                             trueno_error *err);
+
+/* convert.c: a number of bytes as users write it, "500MB" */
+trueno_status parse_size(const char *text, uint64_t *out, trueno_error *err);
 
 /* load.c: MODEL as users may write it */
 trueno_status load_engine(const cli_arguments *a, const char *model, bool bench_only,

@@ -147,7 +147,7 @@ static trueno_status report(const conversion *c, const apr_model *source, double
 }
 
 /* "4GB", "500MB", "1GiB", "1000000": bytes, in powers of 1000 or of 1024. */
-static trueno_status parse_size(const char *text, uint64_t *out, trueno_error *err)
+trueno_status parse_size(const char *text, uint64_t *out, trueno_error *err)
 {
     static const struct {
         const char *unit;

@@ -48,6 +48,8 @@ typedef struct cli_options {
     int64_t min_score;
     /* diff */
     bool values;
+    /* split */
+    int64_t max_tensors;
     /* hex */
     const char *tensor;
     int64_t block;
@@ -102,6 +104,8 @@ typedef uint64_t option_groups;
 #define GROUP_STRICT      ((option_groups)1 << 28)
 #define GROUP_DIFF        ((option_groups)1 << 29)
 #define GROUP_HEX         ((option_groups)1 << 30)
+#define GROUP_SPLIT       ((option_groups)1 << 31)
+#define GROUP_SET         ((option_groups)1 << 32)
 
 #define GROUP_EVERY (~(option_groups)0)
 

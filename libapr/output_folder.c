@@ -142,6 +142,35 @@ trueno_status apr_output_folder_open_set(apr_output_folder *out, const char *pat
     return open_beside(out, force, err);
 }
 
+/* GGUF files from the last to the first, whose name is the one that others open. A single file has
+ * no number. */
+static bool gguf_name(const apr_output_folder *out, int32_t i, char *name, char *to, size_t room)
+{
+    const int32_t number = out->n_files - i;
+    char end[64] = ".gguf";
+    int n, m;
+
+    if (out->n_files > 1)
+        (void)snprintf(end, sizeof end, "-%05d-of-%05d.gguf", number, out->n_files);
+    n = snprintf(name, room, "%s%s", out->stem + base_at(out->stem), end);
+    m = snprintf(to, room, "%s%s", out->stem, end);
+    return n < (int)room && m < (int)room;
+}
+
+trueno_status apr_output_folder_open_gguf(apr_output_folder *out, const char *path, int32_t count,
+                                          bool force, trueno_error *err)
+{
+    const size_t length = strlen(path), end = sizeof ".gguf" - 1;
+    const bool has_end = length > end && strcasecmp(path + length - end, ".gguf") == 0;
+
+    *out = (apr_output_folder){.beside = true, .n_files = count, .name = gguf_name};
+    if (length >= sizeof out->path || length == 0)
+        return trueno_fail(err, TRUENO_USAGE, "%.100s: too long, or no name", path);
+    memcpy(out->path, path, length);
+    memcpy(out->stem, path, has_end ? length - end : length);
+    return open_beside(out, force, err);
+}
+
 static trueno_status commit_beside(apr_output_folder *out, trueno_error *err)
 {
     char name[NAME_ROOM], from[sizeof out->temporary + NAME_ROOM], to[NAME_ROOM];

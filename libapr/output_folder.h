@@ -40,6 +40,10 @@ trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *
 trueno_status apr_output_folder_open_set(apr_output_folder *out, const char *path, int32_t count,
                                          bool force, trueno_error *err);
 
+/* As above for `count` GGUF files of a set, "X-00001-of-0000N.gguf", or one, "X.gguf". */
+trueno_status apr_output_folder_open_gguf(apr_output_folder *out, const char *path, int32_t count,
+                                          bool force, trueno_error *err);
+
 /* Give the folder its name, or the files theirs, the weights last; what had the name before is
  * removed after that. */
 trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err);
