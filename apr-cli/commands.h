@@ -162,7 +162,7 @@ void print_device_memory(const cli_arguments *a, const realizar_engine *engine);
 
 /* inspect.c: documents that libapr made, and how they are shown */
 trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
-void print_value(const json_t *value, size_t most); /* a line of at most so many bytes */
+void print_json_value(const json_t *value, size_t most); /* a line of at most so many bytes */
 void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */
 void print_tensors(const json_t *document);
 

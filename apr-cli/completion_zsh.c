@@ -48,7 +48,7 @@ static void print_option(const option_row *row)
     (void)putchar('\'');
 }
 
-static void print_options(unsigned groups)
+static void print_options(option_groups groups)
 {
     for (int i = 0; i < N_OPTION_ROWS; i++)
         if ((OPTION_ROWS[i].groups & groups) != 0)

@@ -40,7 +40,7 @@ static void print_fact(const json_t *fact)
         if (json_is_null(value))
             (void)printf("-\n");
         else
-            print_value(value, MOST);
+            print_json_value(value, MOST);
     }
 }
 

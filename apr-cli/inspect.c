@@ -21,7 +21,7 @@ trueno_status parse_document(const char *text, size_t bytes, json_t **out, truen
     return TRUENO_OK;
 }
 
-void print_value(const json_t *value, size_t most)
+void print_json_value(const json_t *value, size_t most)
 {
     if (json_is_string(value)) {
         const char *text = json_string_value(value);
@@ -53,7 +53,7 @@ void print_members(const json_t *object, const char *indent, size_t most)
             continue;
         }
         (void)printf("%s%-*s ", indent, (int)(32 - strlen(indent)), key);
-        print_value(value, most);
+        print_json_value(value, most);
     }
 }
 

@@ -44,7 +44,7 @@ static void print_option(const option_row *row)
     (void)printf(".\n");
 }
 
-static void print_options(const char *title, unsigned groups)
+static void print_options(const char *title, option_groups groups)
 {
     if (title != NULL)
         (void)printf("\n# %s\n", title);
@@ -64,7 +64,7 @@ static void print_verbs(const command_row *verbs)
         (void)printf("\n\n");
         print_manual_escaped(verbs->summary);
         (void)printf(".\n");
-        print_options(NULL, verbs->groups & ~(unsigned)GROUP_GLOBAL);
+        print_options(NULL, verbs->groups & ~GROUP_GLOBAL);
     }
 }
 
@@ -117,7 +117,7 @@ static void print_examples(const char *examples)
 static void print_command_manual(const command_row *c)
 {
     const manual_text *text = find_text(c->name);
-    unsigned own = c->groups & ~(unsigned)GROUP_GLOBAL;
+    option_groups own = c->groups & ~GROUP_GLOBAL;
 
     (void)printf("apr-%s(1)\n\n# NAME\n\napr-%s - %s\n\n# SYNOPSIS\n\n*apr %s*", c->name, c->name,
                  c->summary, c->name);

@@ -71,8 +71,38 @@ const manual_text MANUAL_TEXTS[] = {
      "Runs the model over a text and records how large the inputs of every weight are. *apr "
      "convert --imatrix* rounds large ones with more care.",
      "For a quantisation\tapr imatrix model-f16.gguf --text calibration.txt -o imatrix.gguf\n"},
-    {"validate", "Checks every checksum, shape and weight. Exit status 5 when something is wrong.",
-     "A download\tapr validate model.gguf\n"},
+    {"validate",
+     "Checks every checksum, shape and weight. Exit status 5 when something is wrong. "
+     "*--quality* runs a table of checks in four groups of 25 points and shows the score; "
+     "*--min-score* asks for one, *--strict* for no failed check at all. A check that does not "
+     "apply to the model is skipped and neither earns nor costs points.",
+     "A download\tapr validate model.gguf\n"
+     "Before it is published\tapr validate model.gguf --min-score 95\n"},
+    {"lint",
+     "Says what a model file lacks, without reading its weights: license, description, "
+     "pre-tokenizer, alignment, names, repeated matrices, merges that make no token. Warnings and "
+     "errors end with exit status 5, with *--strict* notes too.",
+     "What is missing\tapr lint model.gguf\n"},
+    {"diff",
+     "Compares what two models say (hyperparameters, chat template, further entries, vocabulary) "
+     "and "
+     "hold (shape, type and values of each tensor), whatever their formats. Exit status 0 when "
+     "they are the same, 5 when they differ. With *--values* only the values of tensors count.",
+     "Did the conversion change anything?\tapr diff model.gguf model-safetensors --values\n"},
+    {"hex",
+     "Shows the bytes of a model file with what they mean: header and tables, or with *--tensor* "
+     "the blocks of a tensor and the weights that they stand for.",
+     "The third block of a matrix\tapr hex model.gguf --tensor blk.0.attn\\_q.weight --block 2 "
+     "--limit 1\n"},
+    {"split",
+     "Writes a model as a set of smaller files of the same format: GGUF files that llama.cpp opens "
+     "too, a SafeTensors folder with its index, .apr files with their manifest. Tensors keep their "
+     "bytes.",
+     "For a file system that holds 4 GB a file\tapr split model.gguf --max-shard-size 4GB\n"},
+    {"join",
+     "Writes a set of files as one; any file of the set names it. What *apr split* made of a file "
+     "becomes that file again, byte for byte.",
+     "Back\tapr join model-00001-of-00003.gguf -o model.gguf\n"},
     {"rosetta",
      "Conversions between formats, compared and verified. Each verb has options of its own.",
      "Is a conversion exact?\tapr rosetta verify model.gguf\n"},

@@ -14,12 +14,9 @@
 struct recipe {
     cli_arguments *arguments;
     const char *file;
-    unsigned groups;   /* of the command */
-    const char *model; /* found so far */
-};
     option_groups groups; /* of the command */
     const char *model;    /* found so far */
-} recipe;
+};
 
 static bool ends_with(const char *text, const char *end)
 {
