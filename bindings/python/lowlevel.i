@@ -308,4 +308,8 @@ trueno_status step_logits(realizar_session *session, const int32_t *tokens, int3
     return realizar_step(realizar_session_engine(session), &item, 1, err);
 }
 %}
+/**
+ * Where lines of the libraries' log go: a callable of (level, line), or None to drop them. Lines may come from any
+ * thread that calls the libraries.
+ */
 void set_log_target(PyObject *target);

@@ -33,6 +33,7 @@ from .generation import AsyncGeneration, Candidate, Generation, Piece, Timings, 
 from .info import MemoryUse, ModelInfo
 from .model import Model
 from .settings import Settings
+from .vectors import FloatMatrix, FloatVector
 
 __version__ = lowlevel.realizar_version()
 
@@ -44,6 +45,8 @@ __all__ = [
     "ContentError",
     "ContextLengthError",
     "DeviceError",
+    "FloatMatrix",
+    "FloatVector",
     "FormatError",
     "Generation",
     "InferenceError",

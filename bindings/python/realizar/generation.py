@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Optional, ParamSpec
 
 from . import lowlevel
 from ._handles import Engine, Session
@@ -212,6 +213,20 @@ class Generation(Iterator[Piece]):
 
 def _is_stop(error: BaseException) -> bool:
     return isinstance(error, CancelledError) or not isinstance(error, Exception)
+
+
+P = ParamSpec("P")
+
+
+def asynchronous(method: Callable[P, Generation]) -> Callable[P, AsyncGeneration]:
+    """The asyncio form of a method that makes a Generation."""
+
+    @functools.wraps(method)
+    def begin(*args: P.args, **kwargs: P.kwargs) -> AsyncGeneration:
+        return AsyncGeneration(lambda: method(*args, **kwargs))
+
+    begin.__doc__ = f"As {method.__name__}(), for asyncio; the prompt too is read in another thread."
+    return begin
 
 
 class AsyncGeneration(AsyncIterator[Piece]):

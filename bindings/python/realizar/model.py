@@ -6,22 +6,25 @@ import atexit
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Optional, Union
+from typing import Any, Optional, TypeVar, Union, overload
 from weakref import WeakSet
 
 from . import lowlevel
-from ._handles import Engine
+from ._handles import Engine, Session
 from ._interrupt import interruptible
+from .chat import Conversation, Messages, Tool
 from .errors import ClosedError, ContextLengthError
-from .generation import AsyncGeneration, Generation
+from .generation import Generation, asynchronous
 from .info import MemoryUse, ModelInfo, describe
 from .settings import Settings
+from .vectors import FloatMatrix, FloatVector, matrix, vector
 
 Prompt = Union[str, bytes, Sequence[int]]
 """A text, or the ids of its tokens."""
 
+Running = TypeVar("Running", Generation, Session)
 _KV_TYPES = {"f16": 0, "f32": 1, "q8_0": 2}
 _open_models: WeakSet[Model] = WeakSet()
 
@@ -63,7 +66,7 @@ class Model:
             verify=verify,
         )
         self._lock = threading.RLock()
-        self._generations: WeakSet[Generation] = WeakSet()
+        self._running: WeakSet[Union[Generation, Session]] = WeakSet()
         self._engine: Optional[Engine] = None
         self._engine = Engine(interruptible(lambda: _open(os.fspath(path), options), lambda: None))
         with self._engine.use() as engine:
@@ -98,16 +101,18 @@ class Model:
         """Stop what is generated and give the memory back. Everything but close() then raises ClosedError."""
         with self._lock:
             engine, self._engine = self._engine, None
-            generations = list(self._generations)
-        for generation in generations:
-            generation.close()
+            running = list(self._running)
+        for r in running:
+            r.close()
         if engine is not None:
             engine.release()
 
     def cancel(self) -> None:
-        """Stop everything that is generated now, from any thread; the model stays open."""
-        for generation in list(self._generations):
-            generation.cancel()
+        """Stop everything that is computed now, from any thread; the model stays open."""
+        with self._lock:
+            running = list(self._running)
+        for r in running:
+            r.cancel()
 
     @property
     def info(self) -> ModelInfo:
@@ -184,6 +189,108 @@ class Model:
         )
         return self._begin(self._ids(prompt), settings)
 
+    def chat(
+        self,
+        messages: Messages,
+        *,
+        tools: Optional[Sequence[Tool]] = None,
+        variables: Optional[Mapping[str, Any]] = None,
+        template: Optional[str] = None,
+        max_tokens: Optional[int] = None,
+        temperature: Optional[float] = None,
+        top_k: Optional[int] = None,
+        top_p: Optional[float] = None,
+        min_p: Optional[float] = None,
+        repeat_penalty: Optional[float] = None,
+        frequency_penalty: Optional[float] = None,
+        presence_penalty: Optional[float] = None,
+        repeat_last_n: Optional[int] = None,
+        seed: Optional[int] = None,
+        stop: Union[None, str, Sequence[str]] = None,
+        logit_bias: Optional[Mapping[int, float]] = None,
+        ignore_eos: bool = False,
+        show_special: bool = False,
+        top_logprobs: int = 0,
+    ) -> Generation:
+        """Answer a conversation, put into the model's chat template.
+
+        messages   [{"role": "user", "content": "..."}, ...], or one question as a str
+        tools      descriptions of tools, for templates that know them; calls come as text of the answer
+        variables  further variables of the template, such as {"enable_thinking": False}
+        template   another template than the model's: the name of a built-in one, or Jinja text
+
+        The other keywords are those of Settings. Text in messages never becomes a special token.
+        """
+        settings = Settings(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repeat_penalty=repeat_penalty,
+            frequency_penalty=frequency_penalty,
+            presence_penalty=presence_penalty,
+            repeat_last_n=repeat_last_n,
+            seed=seed,
+            stop=stop,
+            logit_bias=logit_bias,
+            ignore_eos=ignore_eos,
+            show_special=show_special,
+            top_logprobs=top_logprobs,
+        )
+        return self._answer(Conversation(messages, tools, variables, template), settings)
+
+    agenerate = asynchronous(generate)
+    achat = asynchronous(chat)
+
+    def render(
+        self,
+        messages: Messages,
+        *,
+        tools: Optional[Sequence[Tool]] = None,
+        variables: Optional[Mapping[str, Any]] = None,
+        template: Optional[str] = None,
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """The text of the prompt that chat() would make, for looking at."""
+        conversation = Conversation(messages, tools, variables, template, add_generation_prompt)
+        with self._opened().use() as engine:
+            return conversation.render(engine)
+
+    @overload
+    def embed(self, text: str) -> FloatVector: ...
+    @overload
+    def embed(self, text: Union[list[str], tuple[str, ...]]) -> FloatMatrix: ...
+    def embed(self, text: Union[str, list[str], tuple[str, ...]]) -> Union[FloatVector, FloatMatrix]:
+        """Embeddings: the mean over a text's tokens of the final norm's output, scaled to length 1.
+
+        One vector of info.hidden_size floats for a str, a row for each text of a list.
+        """
+        if isinstance(text, str):
+            return vector(self._embed(text))
+        return matrix([self._embed(t) for t in text], self._info.hidden_size)
+
+    def score(self, prompt: Prompt) -> FloatVector:
+        """How likely each token is after those before it: natural logarithms, one less than there are tokens."""
+        ids = self._ids(prompt)
+        return vector(self._evaluate(ids, lambda session: lowlevel.realizar_score(session, ids)))
+
+    def logits(self, prompt: Prompt) -> FloatVector:
+        """Logits of the token after the prompt, info.vocab_size of them; a copy."""
+        ids = self._ids(prompt)
+
+        def last(session: lowlevel.realizar_session) -> bytearray:
+            lowlevel.realizar_session_sync(session, ids)
+            return lowlevel.realizar_session_logits(session) or bytearray()
+
+        return vector(self._evaluate(ids, last))
+
+    def all_logits(self, prompt: Prompt) -> FloatMatrix:
+        """Logits after every token of the prompt, a row each."""
+        ids = self._ids(prompt)
+        data = self._evaluate(ids, lambda session: lowlevel.step_logits(session, ids))
+        return matrix([data], self._info.vocab_size)
+
     def _opened(self) -> Engine:
         engine = self._engine
         if engine is None:
@@ -193,20 +300,39 @@ class Model:
     def _ids(self, prompt: Prompt) -> list[int]:
         return self.tokenize(prompt) if isinstance(prompt, (str, bytes)) else list(prompt)
 
+    def _fits(self, ids: list[int]) -> list[int]:
+        n, most = len(ids), self._info.context
+        if n > most:
+            raise ContextLengthError(f"the prompt has {n} tokens, the context only {most} positions", n, most)
+        return ids
+
     def _begin(self, ids: list[int], settings: Settings) -> Generation:
-        if len(ids) > self._info.context:
-            raise ContextLengthError(
-                f"the prompt has {len(ids)} tokens, the context only {self._info.context} positions",
-                len(ids),
-                self._info.context,
-            )
-        generation = Generation(self._opened(), ids, settings)
+        return self._watched(Generation(self._opened(), self._fits(ids), settings))
+
+    def _answer(self, conversation: Conversation, settings: Settings) -> Generation:
+        with self._opened().use() as engine:
+            ids = conversation.encode(engine)
+        return self._begin(ids, settings)
+
+    def _embed(self, text: str) -> bytearray:
+        ids = self.tokenize(text, special=False)
+        return self._evaluate(ids, lambda session: lowlevel.realizar_embed(session, ids))
+
+    def _evaluate(self, ids: list[int], work: Callable[[lowlevel.realizar_session], bytearray]) -> bytearray:
+        session = self._watched(Session(self._opened(), len(self._fits(ids))))
+        try:
+            return session.compute(work)
+        finally:
+            session.close()
+
+    def _watched(self, running: Running) -> Running:
+        """Have close() and cancel() know of something that computes."""
         with self._lock:
-            self._generations.add(generation)
+            self._running.add(running)
             closed = self._engine is None
-        if closed:  # between the two lines above, by another thread
-            generation.close()
-        return generation
+        if closed:  # by another thread, since the engine was looked up
+            running.close()
+        return running
 
 
 def _open(path: str, options: Mapping[str, object]) -> lowlevel.realizar_engine:

@@ -6,6 +6,8 @@ import gc
 import os
 import unittest
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import realizar
 import support
@@ -89,12 +91,15 @@ class Closing(unittest.TestCase):
         self.assertEqual(model.info.architecture, "qwen2")
         self.assertEqual(list(generation), [])
         self.assertEqual(generation.finish_reason, "cancelled")
-        for use in (
+        uses: list[Callable[[], object]] = [
             lambda: model.tokenize("x"),
             lambda: model.detokenize([1]),
             lambda: model.generate("x"),
+            lambda: model.chat("x"),
+            lambda: model.render("x"),
             lambda: model.memory,
-        ):
+        ]
+        for use in uses:
             with self.assertRaises(realizar.ClosedError):
                 use()
 
@@ -102,7 +107,7 @@ class Closing(unittest.TestCase):
         model = realizar.Model.demo()
         generation = model.generate(support.QUESTION)
         next(generation)
-        gone = weakref.ref(model), weakref.ref(generation)
+        gone: list[weakref.ref[Any]] = [weakref.ref(model), weakref.ref(generation)]
         del model
         gc.collect()
         self.assertIsNotNone(gone[1]())
@@ -123,7 +128,12 @@ class Closing(unittest.TestCase):
 
 def in_child(model: realizar.Model, generation: realizar.Generation) -> int:
     """What of the parent's cannot be used raises; a model of one's own can; nothing hangs. 0 when it is so."""
-    for use in (lambda: model.tokenize("x"), lambda: next(generation), lambda: model.generate("x")):
+    uses: list[Callable[[], object]] = [
+        lambda: model.tokenize("x"),
+        lambda: next(generation),
+        lambda: model.generate("x"),
+    ]
+    for use in uses:
         try:
             use()
             return 1

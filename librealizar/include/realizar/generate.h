@@ -93,6 +93,7 @@ typedef struct realizar_timings {
     double decode_ms;      /**< from the first sampled token to the last */
 } realizar_timings;
 
+/** The times up to now. */
 TRUENO_API void realizar_generation_timings(const realizar_generation *g, realizar_timings *out);
 
 /** NULL is fine. The session keeps its timeline. */
