@@ -12,6 +12,7 @@ A Model may be used by any number of threads at once. Computing lets other Pytho
 """
 from . import lowlevel
 from ._log import logger
+from .completions import ChatCompletion, ChatCompletionChunk
 from .errors import (
     CancelledError,
     ClosedError,
@@ -41,6 +42,8 @@ __all__ = [
     "AsyncGeneration",
     "Candidate",
     "CancelledError",
+    "ChatCompletion",
+    "ChatCompletionChunk",
     "ClosedError",
     "ContentError",
     "ContextLengthError",

@@ -2,7 +2,8 @@
 """Lifetimes of the C objects: nothing is used after it was freed, or freed while a thread computes with it.
 
 An engine is freed when its model was closed and its last user is gone, whichever comes later; a session when it was
-closed and no computation uses it. What was made before a fork is only forgotten in the child, where the engine's
+closed and no computation uses it. The session of the last text is kept, so that a prompt that begins like it is
+computed from where they part. What was made before a fork is only forgotten in the child, where the engine's
 threads do not exist. Locks are taken for moments only and may be taken again by a signal handler.
 """
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Engine:
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._users = 1
+        self._idle: Optional[Session] = None
+        self._retired = False
 
     @property
     def inherited(self) -> bool:
@@ -65,6 +68,34 @@ class Engine:
         finally:
             self.release()
 
+    def session(self, owner: object) -> Session:
+        """A session for a text: the one that is kept, or a new one. Only `owner` can cancel it."""
+        with self._lock:
+            session, self._idle = self._idle, None
+        if session is None:
+            session = Session(self)
+        session.owner = owner
+        return session
+
+    def keep(self, session: Session) -> None:
+        """Keep a session for the next text, in place of the one kept before."""
+        with self._lock:
+            if not self._retired:
+                before, self._idle = self._idle, session
+            else:
+                before = session
+        if before is not None:
+            before.close()
+
+    def retire(self) -> None:
+        """The model was closed: keep nothing any more, and be its user no longer."""
+        with self._lock:
+            self._retired = True
+            session, self._idle = self._idle, None
+        if session is not None:
+            session.close()
+        self.release()
+
     def dispose(self, handle: Optional[Handle]) -> None:
         """Free a C object that belongs to this engine, or forget it in a forked process."""
         if handle is None:
@@ -85,6 +116,7 @@ class Session:
         self._cancelled = False
         self._closed = True
         self._generation: Optional[lowlevel.realizar_generation] = None
+        self.owner: object = None
         handle = engine.retain()
         try:
             self._handle = lowlevel.realizar_session_new(handle, context)
@@ -111,7 +143,8 @@ class Session:
             finally:
                 self._leave()
 
-        return interruptible(run, self.cancel) if long else run()
+        owner = self.owner
+        return interruptible(run, lambda: self.cancel(owner)) if long else run()
 
     def start(self, ids: list[int], options: dict[str, object]) -> lowlevel.realizar_generation:
         """Compute a prompt and begin a generation, which is freed with this session."""
@@ -122,16 +155,34 @@ class Session:
 
         return self.compute(work)
 
-    def cancel(self) -> None:
-        """Stop what is computed now, and whatever is asked for later. Any thread, and signal handlers."""
+    def cancel(self, owner: object = None) -> None:
+        """Stop what is computed now, and whatever is asked for later, for whom the session still belongs to.
+
+        Any thread, and signal handlers.
+        """
         with self._lock:
+            if self.owner is not owner:
+                return
             self._cancelled = True
             if not self._closed and not self._engine.inherited:
                 lowlevel.realizar_session_cancel(self._handle)
 
+    def finish(self) -> None:
+        """The text has ended: keep the session for the next one, unless that was cancelled."""
+        with self._lock:
+            usable = not (self._busy or self._cancelled or self._closed or self._engine.inherited)
+            if usable:
+                self.owner = None
+                generation, self._generation = self._generation, None
+                self._engine.dispose(generation)
+        if usable:
+            self._engine.keep(self)
+        else:
+            self.close()
+
     def close(self) -> None:
         """Free the session, or have the thread that computes with it do so soon."""
-        self.cancel()
+        self.cancel(self.owner)
         with self._lock:
             if self._closed:
                 return
@@ -139,6 +190,8 @@ class Session:
             if self._busy > 0:
                 return
         self._free()
+
+    _abandon = close
 
     def _leave(self) -> None:
         with self._lock:

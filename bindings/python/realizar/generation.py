@@ -13,7 +13,7 @@ from typing import Any, Optional, ParamSpec
 
 from . import lowlevel
 from ._handles import Engine, Session
-from .errors import CancelledError
+from .errors import CancelledError, ClosedError
 from .settings import Settings
 
 
@@ -79,10 +79,11 @@ class Generation(Iterator[Piece]):
     """A text under way. Made by Model.generate() and Model.chat(); the prompt is computed with the first piece.
 
     Iterate over it for the pieces as they come, or ask for `text`, which runs it to its end. close(), the end of a
-    `with` block and leaving it to be collected stop it; cancel() does so from any thread.
+    `with` block and leaving it to be collected stop it; cancel() does so from any thread. Threads that share one get
+    the pieces by turns.
     """
 
-    def __init__(self, engine: Engine, prompt_ids: list[int], settings: Settings) -> None:
+    def __init__(self, model: object, engine: Engine, prompt_ids: list[int], settings: Settings) -> None:
         self.prompt_ids = prompt_ids
         """The token ids of the prompt."""
         self.seed = settings.chosen_seed()
@@ -91,6 +92,7 @@ class Generation(Iterator[Piece]):
         """The tokens so far, the end-of-turn token included when it came."""
         self.finish_reason: Optional[str] = None
         """None while it runs, then "stop", "length", "stop_text", "cancelled" or "error"."""
+        self._model = model  # lives as long as this, lest it be collected and closed
         self._engine = engine
         self._settings = settings
         self._options = settings.options(self.seed)
@@ -99,8 +101,10 @@ class Generation(Iterator[Piece]):
         self._timings: Optional[dict[str, Any]] = None
         self._generation: Optional[lowlevel.realizar_generation] = None
         self._reason: Optional[str] = None
+        self._abandoned = False
         self._lock = threading.RLock()
-        self._session: Optional[Session] = Session(engine)
+        self._token = object()
+        self._session: Optional[Session] = engine.session(self._token)
 
     def __iter__(self) -> Generation:
         return self
@@ -108,6 +112,8 @@ class Generation(Iterator[Piece]):
     def __next__(self) -> Piece:
         with self._lock:
             session = self._session
+            if session is None and self._abandoned:
+                raise ClosedError("the model was closed before the text had ended")
             if session is None:
                 raise StopIteration
             try:
@@ -137,14 +143,26 @@ class Generation(Iterator[Piece]):
         """Stop it from any thread: whoever waits for a piece gets CancelledError, within a layer of the model."""
         session = self._session
         if session is not None:
-            session.cancel()
+            session.cancel(self._token)
 
     def close(self) -> None:
-        """Stop it and give its memory back. Iterating on then ends at once."""
-        self.cancel()
-        with self._lock:
+        """Stop it. Iterating on then ends at once."""
+        self._stop()
+
+    def _abandon(self) -> None:
+        """The model was closed: stop, and iterating on raises ClosedError."""
+        self._stop(abandoned=True)
+
+    def _stop(self, abandoned: bool = False) -> None:
+        if not self._lock.acquire(blocking=False):  # a thread computes
+            self.cancel()
+            self._lock.acquire()
+        try:
             if self._session is not None:
+                self._abandoned = abandoned
                 self._finish("cancelled")
+        finally:
+            self._lock.release()
 
     @property
     def text(self) -> str:
@@ -208,7 +226,7 @@ class Generation(Iterator[Piece]):
         if reason is not None and self.finish_reason is None:
             self.finish_reason = reason
         if session is not None:
-            session.close()
+            session.finish()
 
 
 def _is_stop(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from . import lowlevel
 from ._handles import Engine, Session
 from ._interrupt import interruptible
 from .chat import Conversation, Messages, Tool
+from .completions import ChatCompletions
 from .errors import ClosedError, ContextLengthError
 from .generation import Generation, asynchronous
 from .info import MemoryUse, ModelInfo, describe
@@ -29,7 +30,7 @@ _KV_TYPES = {"f16": 0, "f32": 1, "q8_0": 2}
 _open_models: WeakSet[Model] = WeakSet()
 
 
-class Model:
+class Model(ChatCompletions):
     """A loaded model. Close it, or use it in a `with` block; what it computes then is stopped.
 
     path     a GGUF, SafeTensors or .apr file, any shard of a set, a Hugging Face folder, or "demo"
@@ -103,9 +104,9 @@ class Model:
             engine, self._engine = self._engine, None
             running = list(self._running)
         for r in running:
-            r.close()
+            r._abandon()
         if engine is not None:
-            engine.release()
+            engine.retire()
 
     def cancel(self) -> None:
         """Stop everything that is computed now, from any thread; the model stays open."""
@@ -307,7 +308,7 @@ class Model:
         return ids
 
     def _begin(self, ids: list[int], settings: Settings) -> Generation:
-        return self._watched(Generation(self._opened(), self._fits(ids), settings))
+        return self._watched(Generation(self, self._opened(), self._fits(ids), settings))
 
     def _answer(self, conversation: Conversation, settings: Settings) -> Generation:
         with self._opened().use() as engine:
@@ -331,7 +332,7 @@ class Model:
             self._running.add(running)
             closed = self._engine is None
         if closed:  # by another thread, since the engine was looked up
-            running.close()
+            running._abandon()
         return running
 
 

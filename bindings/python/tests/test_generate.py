@@ -35,11 +35,28 @@ class Generating(unittest.TestCase):
             self.assertAlmostEqual(piece.top[0].log_probability, piece.log_probability)
             self.assertLessEqual(sum(math.exp(c.log_probability) for c in piece.top), 1 + 1e-6)
         self.assertEqual(pieces[-1].top[0].text, "<|im_end|>")
-        self.assertEqual(generation.usage, realizar.Usage(15, 8, 0))
-        self.assertEqual(generation.usage.total_tokens, 23)
+        usage = generation.usage
+        self.assertEqual((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (15, 8, 23))
         self.assertGreater(generation.timings.first_token_ms, 0)
         with self.assertRaises(StopIteration):
             next(generation)
+
+    def test_the_beginning_is_kept(self) -> None:
+        with realizar.Model.demo() as model:
+            first = model.generate(support.QUESTION)
+            text = first.text
+            self.assertEqual(first.usage.cached_tokens, 0)
+            self.assertGreater(model.memory.kv, 0)
+            prompt = support.QUESTION + text + "<|im_end|>\n<|im_start|>user\nAnd 3+4?<|im_end|>\n<|im_start|>assistant\n"
+            second = model.generate(prompt)
+            pieces = list(second)
+            self.assertEqual(second.usage.cached_tokens, 15 + 7)
+            other = model.generate("Once")
+            other.text
+            self.assertEqual(other.usage.cached_tokens, 0)
+            with realizar.Model.demo() as fresh:
+                alone = list(fresh.generate(prompt))
+            self.assertEqual([(p.id, p.log_probability) for p in alone], [(p.id, p.log_probability) for p in pieces])
 
     def test_ids_as_prompt(self) -> None:
         ids = self.model.tokenize(support.QUESTION)

@@ -85,13 +85,17 @@ class Closing(unittest.TestCase):
         model = realizar.Model.demo()
         generation = model.generate(support.QUESTION)
         next(generation)
+        ended = model.generate(support.QUESTION)
+        ended.text
         model.close()
         model.close()
         self.assertIn("closed", repr(model))
         self.assertEqual(model.info.architecture, "qwen2")
-        self.assertEqual(list(generation), [])
         self.assertEqual(generation.finish_reason, "cancelled")
+        self.assertEqual(ended.text, "2 + 2 = 4")
         uses: list[Callable[[], object]] = [
+            lambda: next(generation),
+            lambda: generation.text,
             lambda: model.tokenize("x"),
             lambda: model.detokenize([1]),
             lambda: model.generate("x"),
@@ -114,6 +118,9 @@ class Closing(unittest.TestCase):
         del generation
         gc.collect()
         self.assertEqual([r() for r in gone], [None, None])
+
+    def test_a_text_keeps_its_model(self) -> None:
+        self.assertEqual(realizar.Model.demo().chat("What is 2+2?").text, "2 + 2 = 4")
 
     def test_forked(self) -> None:
         with realizar.Model.demo() as model:

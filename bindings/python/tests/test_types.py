@@ -30,7 +30,7 @@ class Types(unittest.TestCase):
             self.assertEqual((done.stdout, done.stderr), ("", ""))
             done = subprocess.run(
                 ["mypy", "--strict", "--no-error-summary", "--cache-dir", cache, *files],
-                env={**os.environ, "MYPYPATH": f"{os.path.dirname(PACKAGE)}:{TESTS}"},
+                env={**os.environ, "MYPYPATH": f"{os.path.dirname(PACKAGE)}:{TESTS}:{os.path.dirname(TESTS)}"},
                 capture_output=True,
                 text=True,
             )
