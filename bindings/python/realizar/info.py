@@ -15,7 +15,7 @@ class ModelInfo:
     """Facts of a loaded model and of what it runs on."""
 
     path: str
-    """As it was given; "memory" for the demo model."""
+    """As it was given."""
     format: str
     """"GGUF v3", "SafeTensors" or "APR"."""
     name: str
@@ -59,12 +59,12 @@ class MemoryUse:
     device_free: int
 
 
-def describe(engine: lowlevel.realizar_engine) -> ModelInfo:
-    """The facts of an engine."""
+def describe(engine: lowlevel.realizar_engine, path: str) -> ModelInfo:
+    """The facts of an engine that was opened from `path`."""
     file = json.loads(lowlevel.apr_inspect_json(lowlevel.realizar_engine_model(engine), False))
     metadata = file["metadata"]
     return ModelInfo(
-        path=file["file"],
+        path=path,
         format=file["format"],
         name=metadata.get("name", ""),
         architecture=metadata["architecture"],

@@ -69,9 +69,10 @@ class Model(ChatCompletions):
         self._lock = threading.RLock()
         self._running: WeakSet[Union[Generation, Session]] = WeakSet()
         self._engine: Optional[Engine] = None
-        self._engine = Engine(interruptible(lambda: _open(os.fspath(path), options), lambda: None))
+        name = os.fspath(path)
+        self._engine = Engine(interruptible(lambda: _open(name, options), lambda: None))
         with self._engine.use() as engine:
-            self._info = describe(engine)
+            self._info = describe(engine, name)
         _open_models.add(self)
 
     @classmethod

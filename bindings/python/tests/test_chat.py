@@ -2,23 +2,11 @@
 """Conversations through chat templates."""
 from __future__ import annotations
 
-import unittest
-
 import realizar
 import support
 
 
-class Chat(unittest.TestCase):
-    model: realizar.Model
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.model = realizar.Model.demo()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.model.close()
-
+class Chat(support.DemoCase):
     def test_question(self) -> None:
         generation = self.model.chat("What is 2+2?")
         self.assertEqual(generation.prompt_ids, self.model.tokenize(support.QUESTION))

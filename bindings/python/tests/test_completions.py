@@ -23,17 +23,7 @@ USAGE_KEYS = {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_toke
 TOKEN_KEYS = {"token", "logprob", "bytes", "top_logprobs"}
 
 
-class Completions(unittest.TestCase):
-    model: realizar.Model
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.model = realizar.Model.demo()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.model.close()
-
+class Completions(support.DemoCase):
     def test_whole(self) -> None:
         answer = self.model.create_chat_completion(QUESTION, model="mine", user="me")
         self.assertEqual(set(answer), COMPLETION_KEYS)

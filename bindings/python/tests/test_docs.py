@@ -16,12 +16,9 @@ import unittest
 import realizar
 import support
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
-DEMO = os.path.join(TOP, "librealizar", "demo", "demo.gguf")
-
 
 def read(*names: str) -> str:
-    with open(os.path.join(TOP, *names), encoding="utf-8") as file:
+    with open(os.path.join(support.TOP, *names), encoding="utf-8") as file:
         return file.read()
 
 
@@ -31,7 +28,7 @@ class Examples(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(folder.name)
-        os.symlink(os.path.abspath(DEMO), "model.gguf")
+        os.symlink(support.DEMO, "model.gguf")
 
     def run_all(self, text: str) -> int:
         blocks = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", text, re.DOTALL | re.MULTILINE)

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import math
-import unittest
 
 import realizar
 import support
 
 
-class Generating(unittest.TestCase):
-    model: realizar.Model
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.model = realizar.Model.demo()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.model.close()
-
+class Generating(support.DemoCase):
     def test_pieces(self) -> None:
         generation = self.model.generate(support.QUESTION, top_logprobs=3)
         pieces = list(generation)

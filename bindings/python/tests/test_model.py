@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import pathlib
+import tempfile
 import unittest
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Union
 
 import realizar
 import support
@@ -29,23 +31,22 @@ class Facts(unittest.TestCase):
 
     def test_demo(self) -> None:
         with realizar.Model.demo(ctx=64) as model:
-            self.assertEqual(model.info.context, 64)
+            self.assertEqual((model.info.context, model.info.path), (64, "demo"))
+
+    def test_paths(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, b"\xff \xe2\x82\xac.gguf".decode("utf-8", "surrogateescape"))
+            path.symlink_to(support.DEMO)
+            given: Union[str, pathlib.Path]
+            for given in (path, str(path)):
+                with realizar.Model(given, ctx=16) as model:
+                    self.assertEqual(model.info.path, str(path))
 
     def test_version(self) -> None:
         self.assertRegex(realizar.__version__, r"^\d+\.\d+\.\d+$")
 
 
-class Tokens(unittest.TestCase):
-    model: realizar.Model
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.model = realizar.Model.demo()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.model.close()
-
+class Tokens(support.DemoCase):
     def test_round_trip(self) -> None:
         for text in ("", "What is 2+2?", "née à Århus, 東京 🙂\n\tx", "a\0b"):
             ids = self.model.tokenize(text)
