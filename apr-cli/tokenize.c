@@ -69,8 +69,8 @@ static trueno_status tokenize_text(const cli_arguments *a, const vocabulary *v,
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tokens", bound);
     status = realizar_tokenizer_encode(v->tokenizer, text->data, text->bytes, flags, ids, bound,
                                        &count, err);
-    if (status == TRUENO_OK)
-        status = print_tokens(a, v, ids, count, err);
+    status = status == TRUENO_OK ? print_tokens(a, v, ids, count, err)
+                                 : trueno_prefix(err, a->positional[0]);
     free(ids);
     return status;
 }

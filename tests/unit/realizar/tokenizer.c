@@ -435,6 +435,40 @@ static void test_expressions(void **state)
     }
 }
 
+/* A pattern of a stranger's tokenizer.json: nested deeply, or of exponential work. */
+static void test_hostile_expressions(void **state)
+{
+    static char deep[40002], text[201];
+    static const char *const slow[] = {"(a+)+$", "(?R)?a"};
+    apr_text_step steps[] = {
+        {.kind = APR_STEP_SPLIT, .regex = true, .behavior = APR_SPLIT_ISOLATED, .pattern = deep},
+        {.kind = APR_STEP_BYTE_LEVEL}};
+    fixture *f = byte_level(NULL);
+
+    memset(deep, '(', 20000);
+    deep[20000] = 'a';
+    memset(deep + 20001, ')', 20000);
+    memset(text, 'a', 200);
+    text[200] = '!';
+    f->vocab.steps = steps;
+    f->vocab.n_steps = 2;
+    refuse(f, TRUENO_FORMAT, "pre-tokenizer");
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
+        realizar_tokenizer *t;
+        trueno_error err = {0};
+        int32_t ids[400];
+        size_t count;
+
+        steps[0].pattern = slow[i];
+        t = build(f);
+        assert_int_equal(realizar_tokenizer_encode(t, text, sizeof text, 0, ids, 400, &count, &err),
+                         TRUENO_CONTENT);
+        assert_non_null(strstr(err.message, "limits"));
+        realizar_tokenizer_free(t);
+    }
+    free(f);
+}
+
 static void test_capacity(void **state)
 {
     fixture *f = byte_level("gpt-2");
@@ -643,15 +677,25 @@ static void test_normalize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_merges),      cmocka_unit_test(test_long_words),
-        cmocka_unit_test(test_cache),       cmocka_unit_test(test_sentencepiece),
-        cmocka_unit_test(test_specials),    cmocka_unit_test(test_user_spans),
-        cmocka_unit_test(test_added_flags), cmocka_unit_test(test_normalized_added),
-        cmocka_unit_test(test_bos),         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_expressions), cmocka_unit_test(test_capacity),
-        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_twins),       cmocka_unit_test(test_every_name),
-        cmocka_unit_test(test_normalize),   cmocka_unit_test(test_odd_byte_tokens),
+        cmocka_unit_test(test_merges),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_sentencepiece),
+        cmocka_unit_test(test_specials),
+        cmocka_unit_test(test_user_spans),
+        cmocka_unit_test(test_added_flags),
+        cmocka_unit_test(test_normalized_added),
+        cmocka_unit_test(test_bos),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_expressions),
+        cmocka_unit_test(test_hostile_expressions),
+        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_every_name),
+        cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_odd_byte_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
