@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compare `apr run` with recorded greedy tokens: run_golden.py --apr APR (--model FILE | --fetch NAME) GOLDEN.json [-- OPTIONS]
+"""Compare `apr run` with recorded greedy tokens: run_golden.py --apr APR (--model FILE | --fetch NAME | --convert FILE) GOLDEN.json [-- OPTIONS]
 
 A case passes when its prompt gives the recorded prompt ids and every id is the recorded one, or the first other id stands
 where the reference's margin is below the golden file's tolerance or null (the two best tokens were nearly equal). Such
 places are listed. Any other difference fails, unless exceptions.json beside the golden sets names exactly it: set, backend,
 case, position, both tokens and the margin, with the reason and its evidence. Exceptions are printed; one that a case no
 longer needs, or that does not fit the recorded set, fails.
+--convert makes the model: FILE with every matrix of the type that the golden file is named after. It must be the file whose
+tokens were recorded, by its SHA-256; each case is asked in one form.
 Conversations that one `apr run` can hold are asked through the chat template; all of them also as rendered text.
 OPTIONS are passed to apr (a backend, a number of threads). The exit status is 1 when a case fails.
 """
 import argparse
 import collections
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FETCH = os.path.join(HERE, "..", "models", "fetch")
@@ -102,29 +106,35 @@ def judge(case, answer, tolerance, exception):
     return verdict, remark
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("golden")
-    parser.add_argument("--apr", required=True)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--model")
-    source.add_argument("--fetch", help="a name that tests/models/fetch knows")
-    parser.add_argument("--exceptions", default=EXCEPTIONS, help="default: the file beside the golden sets")
-    parser.add_argument("options", nargs="*")
-    args = parser.parse_args()
-    with open(args.golden, encoding="utf-8") as f:
-        golden = json.load(f)
-    exceptions = read_exceptions(args.exceptions, golden)
-    tolerance = golden["tolerance"]
-    model = args.model
+def convert(apr, source, golden_path, golden, folder):
+    """Make the file that the golden set was recorded with; None when another one comes out."""
+    path = os.path.join(folder, "model.gguf")
+    kind = os.path.splitext(os.path.basename(golden_path))[0]
+    subprocess.run([apr, "-q", "convert", source, "-o", path, "--quantize", kind], check=True)
+    with open(path, "rb") as f:
+        made = hashlib.sha256(f.read()).hexdigest()
+    if made != golden["sha256"]:
+        print(f"{kind}: the file is {made}, the recorded one {golden['sha256']}: record again (tests/references/requantised.sh)")
+        return None
+    return path
+
+
+def model_file(args, golden, folder):
+    """The path of the model that the arguments name, or None after a message."""
+    if args.convert:
+        return convert(args.apr, args.convert, args.golden, golden, folder)
     if args.fetch:
         fetched = subprocess.run([sys.executable, FETCH, args.fetch], stdout=subprocess.PIPE, text=True, check=False)
-        if fetched.returncode != 0:
-            return 1  # fetch said why on stderr
-        model = fetched.stdout.strip()
+        return fetched.stdout.strip() if fetched.returncode == 0 else None  # fetch said why on stderr
+    return args.model
+
+
+def compare(args, golden, exceptions, model):
+    """Ask every case of the model and print what came of it; 1 when one fails."""
+    tolerance = golden["tolerance"]
     count = collections.Counter()
     for number, case in enumerate(golden["cases"]):
-        for form, options in requests(case):
+        for form, options in requests(case)[:1 if args.convert else None]:
             answer = call([args.apr, "run", model, "--json", "--temperature", "0", "-n", str(golden["tokens"]), *options,
                            *args.options])
             exception = exceptions.get((answer["backend"], number)) if isinstance(answer, dict) else None
@@ -137,6 +147,25 @@ def main():
           f"{count['excepted']} as exceptions.json says")
     print(f"{sum(count.values()) - count['FAIL']} passed, {count['FAIL']} failed")
     return 1 if count["FAIL"] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("golden")
+    parser.add_argument("--apr", required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model")
+    source.add_argument("--fetch", help="a name that tests/models/fetch knows")
+    source.add_argument("--convert", metavar="FILE", help="make the model from FILE")
+    parser.add_argument("--exceptions", default=EXCEPTIONS, help="default: the file beside the golden sets")
+    parser.add_argument("options", nargs="*")
+    args = parser.parse_args()
+    with open(args.golden, encoding="utf-8") as f:
+        golden = json.load(f)
+    exceptions = read_exceptions(args.exceptions, golden)
+    with tempfile.TemporaryDirectory() as folder:
+        model = model_file(args, golden, folder)
+        return 1 if model is None else compare(args, golden, exceptions, model)
 
 
 if __name__ == "__main__":

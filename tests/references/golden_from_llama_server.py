@@ -10,6 +10,7 @@ token that ends inside a character); it counts as small.
 """
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import urllib.request
 
@@ -66,6 +67,7 @@ def main():
     parser.add_argument("--parallel", type=int, default=1, help="requests at a time; the server's --parallel")
     parser.add_argument("--tokens", type=int, default=64, help="at most so many after each prompt")
     parser.add_argument("--tolerance", type=float, default=0.15, help="the margin below which a reader may differ")
+    parser.add_argument("--file", help="the model's file, whose SHA-256 is recorded")
     args = parser.parse_args()
     with open(args.prompts, encoding="utf-8") as f:
         prompts = json.load(f)
@@ -77,8 +79,11 @@ def main():
         texts = [case.get("prompt") or case["rendered"] for case in cases]
         for case, answer in zip(cases, pool.map(lambda text: generate(args.url, text, args.tokens), texts)):
             case.update(answer)
-    write(args.out, {"model": args.name, "reference": args.reference, "tokens": args.tokens, "tolerance": args.tolerance},
-          cases)
+    head = {"model": args.name, "reference": args.reference, "tokens": args.tokens, "tolerance": args.tolerance}
+    if args.file:
+        with open(args.file, "rb") as f:
+            head["sha256"] = hashlib.sha256(f.read()).hexdigest()
+    write(args.out, head, cases)
     print(args.name, [len(case["ids"]) for case in cases])
 
 
