@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <trueno/sys/module.h>
 
-enum { ALIGN = 256, OLDEST_MAJOR = 7, OLDEST_MINOR = 5 };
+enum { ALIGN = 256, MOST_SLACK = 1 << 20, OLDEST_MAJOR = 7, OLDEST_MINOR = 5 };
 
 trueno_status cuda_check(cudaError_t code, const char *what, trueno_error *err)
 {
@@ -52,7 +52,7 @@ void *scratch_get(cuda_backend *be, enum scratch_use use, size_t bytes)
 
     if (bytes <= s->bytes && s->data != NULL)
         return s->data;
-    bytes = (bytes + bytes / 8 + ALIGN) / ALIGN * ALIGN;
+    bytes = (bytes + (bytes / 8 < MOST_SLACK ? bytes / 8 : MOST_SLACK) + ALIGN) / ALIGN * ALIGN;
     cuda_note(be, cudaStreamSynchronize(be->stream), "waiting for the device");
     (void)cudaFree(s->data);
     be->activation_bytes -= s->bytes;

@@ -91,18 +91,25 @@ void launch_round_rows(const launcher *l, const float *x, int n, int cols, const
 
 /* gemm.cu: any weights times 9 rows and more, through halves. */
 typedef struct half_rows {
-    uint16_t *data; /* [n rounded up to 64][padded columns] */
+    uint16_t *data; /* [n][stride]; with tiles: passes of 8 tiles rows, see batch.cuh */
     float *scale;   /* [n]: x = scale * data */
-    int stride;     /* columns, padded to 128 */
+    int stride;     /* columns, padded to 256 */
+    int tiles;      /* row tiles of a pass; 0: rows one behind the other */
 } half_rows;
 void launch_half_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                       bool operand_order, const half_rows *out);
-void launch_gemm(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x);
 /* Rows [first, first + count) of a segment as halves times 256, [count][stride]. */
 void launch_expand(const launcher *l, const weight_segment *s, int cols, int first, int count,
                    int stride, uint16_t *out);
 void launch_finish(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
                    const product *p, float factor, int rows, int first_row, int y_stride);
+
+/* batch.cu: any weights times 9 rows and more, 8 tiles of them in a pass. */
+int batch_row_tiles(const launcher *l, int n);
+void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, int n_tiles,
+                   size_t *floats, size_t *counters);
+void launch_batch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
+                  float *partial, unsigned *arrived);
 
 /* weight.cu */
 void launch_pack(cudaStream_t stream, int type, const uint8_t *rows, int n_rows, size_t row_bytes,

@@ -4,7 +4,7 @@
 #include "internal.h"
 #include "layout.h"
 
-enum { MOST_VECTORS = 8, OWN_ROWS = 64, EXPANDED_BYTES = 64 << 20 };
+enum { MOST_VECTORS = 8, OWN_ROWS = 64, EXPANDED_BYTES = 32 << 20 };
 
 static bool is_packed(const weight_segment *s)
 {
@@ -43,10 +43,11 @@ static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p)
     launch_matvec(&be->launch, w, &plain, &rounded, &split, NULL);
 }
 
-static bool get_halves(cuda_backend *be, int n, int cols, half_rows *out)
+static bool get_halves(cuda_backend *be, int n, int cols, int tiles, half_rows *out)
 {
     int padded = (n + OWN_ROWS - 1) / OWN_ROWS * OWN_ROWS;
 
+    out->tiles = tiles;
     out->stride = (cols + 255) / 256 * 256;
     out->data = (uint16_t *)scratch_get(be, SCRATCH_HALVES,
                                         (size_t)padded * out->stride * sizeof(uint16_t));
@@ -108,12 +109,30 @@ static void library_segment(cuda_backend *be, const trueno_weight *w, const weig
                   p->pair_rows > 0 ? p->pair_rows : w->rows);
 }
 
+/* Our own kernel for a weight that is packed or plain throughout. */
+static void own_product(cuda_backend *be, const trueno_weight *w, const half_rows *x,
+                        const product *p)
+{
+    size_t floats, counters;
+    float *partial = NULL;
+    unsigned *arrived = NULL;
+
+    batch_scratch(&be->launch, w, p, x->tiles, &floats, &counters);
+    if (counters > 0) {
+        partial = (float *)scratch_get(be, SCRATCH_PARTIAL, floats * sizeof *partial);
+        arrived = (unsigned *)scratch_get(be, SCRATCH_ARRIVED, counters * sizeof *arrived);
+        if (partial == NULL || arrived == NULL)
+            return;
+    }
+    launch_batch(&be->launch, w, p, x, partial, arrived);
+}
+
 static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired)
 {
     half_rows x;
     bool library = p->n > OWN_ROWS && cublas_ready(be);
 
-    if (!get_halves(be, p->n, w->cols, &x))
+    if (!get_halves(be, p->n, w->cols, library ? 0 : batch_row_tiles(&be->launch, p->n), &x))
         return;
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];
@@ -125,7 +144,7 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
         } else {
             trueno_weight one = only_segment(w, i);
 
-            launch_gemm(&be->launch, &one, p, &x);
+            own_product(be, &one, &x, p);
         }
     }
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 static const model_shape SMALL = {"small", 512, 1024, 8, 2, 64, 3, 1000, true};
+/* Its working arrays for ROWS rows do not fit what is left of the device's 2 MiB pages. */
+static const model_shape WIDE = {"wide", 2048, 8192, 16, 4, 128, 1, 1000, true};
 static const type_mix MIX = {"Q4_K_M",    TRUENO_Q4_K, TRUENO_Q4_K, TRUENO_Q4_K,
                              TRUENO_Q6_K, TRUENO_Q6_K, TRUENO_Q6_K};
 
@@ -111,7 +113,7 @@ static void check_short_step(step_model *m)
     float *want = malloc(bytes), *got = malloc(bytes);
     trueno_backend *fresh = open_cuda(NULL);
     trueno_kv *kv = model_session(m, ROWS, TRUENO_KV_F16), *other;
-    step_model small;
+    step_model wide;
     uint64_t seed = test_seed;
     trueno_rows nothing = {0};
     trueno_error err = {0};
@@ -119,21 +121,21 @@ static void check_short_step(step_model *m)
     int n;
 
     expect("a step", prompt(m, kv, want, &err), TRUENO_OK, &err);
-    model_make(&small, fresh, &SMALL, &MIX); /* one that has no working arrays yet */
-    model_rows(&small, ROWS, 1);
-    other = model_session(&small, ROWS, TRUENO_KV_F16);
+    model_make(&wide, fresh, &WIDE, &MIX); /* one that has no working arrays yet */
+    model_rows(&wide, ROWS, 1);
+    other = model_session(&wide, ROWS, TRUENO_KV_F16);
     if (fresh->kv_reserve(fresh, other, ROWS, &err) < 0 ||
         fresh->step_begin(fresh, &nothing, &err) < 0 || fresh->step_end(fresh, &err) < 0)
         die(&err); /* the first step gives the memory of uploads back */
     n = take_memory(m->be, piece, 0);
-    expect("a step without memory", prompt(&small, other, got, &err), TRUENO_NO_MEMORY, &err);
+    expect("a step without memory", prompt(&wide, other, got, &err), TRUENO_NO_MEMORY, &err);
     expect("the same of a backend that has its arrays", prompt(m, kv, got, &err), TRUENO_OK, &err);
     report("logits while memory is short", memcmp(want, got, bytes) != 0, 0);
     give_memory(m->be, piece, n);
-    expect("a step when there is memory again", prompt(&small, other, got, &err), TRUENO_OK, &err);
+    expect("a step when there is memory again", prompt(&wide, other, got, &err), TRUENO_OK, &err);
     m->be->kv_free(m->be, kv);
     fresh->kv_free(fresh, other);
-    model_free(&small);
+    model_free(&wide);
     fresh->close(fresh);
     test_seed = seed;
     free(want), free(got);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Which kernels for 9 to 64 rows exist, and their arguments. */
+#ifndef CUDA_BATCH_TABLE_H
+#define CUDA_BATCH_TABLE_H
+
+#include "kernels.h"
+
+enum { BATCH_WARPS = 8 }; /* of a block, at most */
+
+typedef struct batch_args {
+    weight_segment segment;
+    const uint4 *x;       /* [passes][groups of 32 columns][row tiles][32 lanes] */
+    const float *x_scale; /* [n] */
+    size_t pass_size;     /* of x */
+    int n, y_stride;
+    const float *bias;
+    float *y;
+    bool add, activate;
+    int pair_rows;
+    trueno_activation activation;
+    int warp_bits;                   /* 1 << of warps */
+    int slots, ring_bytes;           /* of a warp */
+    int slices, slice_units, blocks; /* blocks: that share a slice */
+    float *partial;
+    unsigned *arrived;
+} batch_args;
+
+typedef void (*batch_fn)(const batch_args);
+
+/* The kernel for a type, 1 or 2 row tiles of weights a warp, and 2 or 4 of x; or NULL. */
+batch_fn batch_k(int type, int m_tiles, int n_tiles);
+batch_fn batch_simple(int type, int m_tiles, int n_tiles);
+batch_fn batch_plain(int type, int m_tiles, int n_tiles);
+
+#define BATCH_TYPE(t)                                                                            \
+    if (type == (t))                                                                             \
+        return m_tiles == 1   ? n_tiles == 2 ? batch_kernel<(t), 1, 2> : batch_kernel<(t), 1, 4> \
+                 : n_tiles == 2 ? batch_kernel<(t), 2, 2>                                        \
+                              : batch_kernel<(t), 2, 4>;
+
+#endif
