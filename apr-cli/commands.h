@@ -67,6 +67,7 @@ trueno_status rosetta_verify_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_inference_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_diff_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_diagnose_command(cli_arguments *a, trueno_error *err);
 
 /* help.c */
 void print_help(void);
@@ -86,7 +87,10 @@ void report_error(const cli_arguments *a, const trueno_error *error);
 trueno_status finish_report(cli_arguments *a, json_t *document, trueno_status status,
                             trueno_error *err);
 
-/* Write a document as a file, whole or not at all; TRUENO_USAGE when it exists without --force. */
+/* Write a file, whole or not at all; TRUENO_USAGE when it exists without --force. */
+trueno_status write_text_file(const cli_arguments *a, const char *text, size_t bytes,
+                              const char *path, trueno_error *err);
+/* The same of a document. */
 trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
                               trueno_error *err);
 trueno_status flush_output(trueno_error *err);

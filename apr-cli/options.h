@@ -57,6 +57,8 @@ typedef struct cli_options {
     bool hexdump, mismatches_only;
     int64_t show_values;
     double tolerance;
+    int64_t trials;
+    const char *plot, *message;
     const char *work_dir, *intermediate, *imatrix, *compress, *max_shard_size;
 } cli_options;
 
@@ -106,6 +108,7 @@ typedef uint64_t option_groups;
 #define GROUP_HEX         ((option_groups)1 << 30)
 #define GROUP_SPLIT       ((option_groups)1 << 31)
 #define GROUP_SET         ((option_groups)1 << 32)
+#define GROUP_DIAGNOSE    ((option_groups)1 << 48)
 
 #define GROUP_EVERY (~(option_groups)0)
 

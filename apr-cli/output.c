@@ -94,11 +94,23 @@ trueno_status finish_report(cli_arguments *a, json_t *document, trueno_status st
     return status < 0 ? status : printed;
 }
 
-trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
-                              trueno_error *err)
+/* All bytes, on the disk before the file gets its name; false with errno. */
+static bool write_whole(const char *text, size_t bytes, const char *temporary)
 {
-    const size_t bytes = strlen(path) + 6;
-    char *temporary = malloc(bytes);
+    FILE *f = fopen(temporary, "w");
+    bool written;
+
+    if (f == NULL)
+        return false;
+    written = fwrite(text, 1, bytes, f) == bytes && fflush(f) == 0 && fsync(fileno(f)) == 0;
+    return fclose(f) == 0 && written;
+}
+
+trueno_status write_text_file(const cli_arguments *a, const char *text, size_t bytes,
+                              const char *path, trueno_error *err)
+{
+    const size_t room = strlen(path) + 6;
+    char *temporary = malloc(room);
     bool written;
 
     if (!a->o.force && access(path, F_OK) == 0) {
@@ -107,15 +119,27 @@ trueno_status write_json_file(const cli_arguments *a, const json_t *document, co
     }
     if (temporary == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a path");
-    (void)snprintf(temporary, bytes, "%s.part", path);
-    written = json_dump_file(document, temporary, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
-              rename(temporary, path) == 0;
+    (void)snprintf(temporary, room, "%s.part", path);
+    written = write_whole(text, bytes, temporary) && rename(temporary, path) == 0;
     if (!written) {
         (void)trueno_fail(err, TRUENO_IO, "%s: %s", path, strerror(errno));
         (void)remove(temporary);
     }
     free(temporary);
     return written ? TRUENO_OK : TRUENO_IO;
+}
+
+trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
+                              trueno_error *err)
+{
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    trueno_status status;
+
+    if (text == NULL)
+        return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for the document", path);
+    status = write_text_file(a, text, strlen(text), path, err);
+    free(text);
+    return status;
 }
 
 void report_error(const cli_arguments *a, const trueno_error *error)

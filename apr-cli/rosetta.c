@@ -26,6 +26,9 @@ const command_row ROSETTA_VERBS[] = {
      GROUP_DIFFERENCES | GROUP_FILE, 2, 2, rosetta_diff_command},
     {"rosetta fingerprint", "MODEL", "moments, percentiles and a checksum of every tensor",
      GROUP_FINGERPRINT | GROUP_FILE, 1, 1, rosetta_fingerprint_command},
+    {"rosetta diagnose", "MODEL",
+     "convert, damage copies, and learn to predict errors and to name faults",
+     GROUP_DIAGNOSE | GROUP_FILE, 1, 1, rosetta_diagnose_command},
     {0},
 };
 
