@@ -8,10 +8,13 @@
 enum {
     BYTES_IN_FLIGHT = 112 << 10,
     PIECE_COLS = 512,
-    WARPS_OF_ROWS = 16,
-    MOST_SLICES = 16,
+    PIECE_BYTES = 7 << 10,
+    MOST_SLICES = 24, /* of matrices with few row tiles */
+    FEWER_SLICES = 8,
+    PLAIN_WARPS = 16,
+    PLAIN_WARPS_OF_ROW = 24,
     NAMED_BARRIERS = 15,
-    PIECE_BYTES = 7 << 10
+    RESERVED_BYTES = 1 << 10 /* of shared memory, a block */
 };
 
 /* F32 or BF16 to floats, eight at a time. */
@@ -56,7 +59,7 @@ __device__ __forceinline__ float2 norm_factors(int kind, float eps, const float 
  * piece of both at a time; floats times floats, so that any number of activation rows gives the
  * same bits. x is normalised into shared memory for one row, read as it is for several. */
 template <int TYPE, int ROWS>
-__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
+__global__ __launch_bounds__(32 * (ROWS == 1 ? PLAIN_WARPS_OF_ROW : PLAIN_WARPS),
                              1) void plain_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];
@@ -315,29 +318,57 @@ static matvec_args base_args(const trueno_weight *w, const product *p, const rou
 
 static int most_warps(int rows)
 {
-    return rows == 1 ? (int)MOST_WARPS : (int)WARPS_OF_ROWS;
+    return rows == 1 ? (int)MOST_WARPS : (int)MOST_WARPS_OF_ROWS;
 }
 
-/* Warps along the columns of a matrix: a function of its shape alone, as it fixes the order of
- * sums. Many where there are few row tiles, so that a tile does not take long; else each warp has
- * enough of a tile that asking for it and adding up cost little. */
-static int count_slices(const weight_segment *s, int cols)
+/* Warps along the columns of a matrix: a function of its shape and the device alone, as it fixes
+ * the order of sums. Many where there are few row tiles, since one tile's time is what counts
+ * there; else each warp has a part of several. */
+static int count_slices(const weight_segment *s, int cols, int slices)
 {
     bool few = s->tiles <= 512;
-    int units256 = (cols + 255) / 256, most = few ? MOST_SLICES : MOST_SLICES / 2;
+    int units256 = (cols + 255) / 256, most = few ? slices : FEWER_SLICES;
     int each = (units256 + most - 1) / most;
 
-    each = !few && each < 2 ? 2 : each;
+    if (few && is_packed(s) && 2 * units256 <= most)
+        return 2 * units256;
     return (units256 + each - 1) / each;
 }
 
-/* Slots of the rings: enough bytes on their way to fill the memory's latency, within the block's
- * shared memory; more would only make other kernels' loads wait longer. `pieces`: most that a warp
- * ever asks for; what it does not need is left to the kernels before and behind this one. */
+/* Shared memory of a rounded row, and of a warp's partial sums. */
+static int row_bytes(int groups32)
+{
+    return groups32 * (8 * (int)sizeof(uint2) + (int)sizeof(float2) + (int)sizeof(float));
+}
+
+static int sums_bytes(int rows)
+{
+    return 4 * 16 * rows * (int)sizeof(float);
+}
+
+/* The same, no more than have a unit each beside a row in shared memory. */
+static int count_packed_slices(const launcher *l, const weight_segment *s, int cols)
+{
+    layout_info info = layout_get(s->type);
+    int most = MOST_SLICES, slices, warp = info.unit_bytes + sums_bytes(1) + 8;
+
+    do {
+        slices = count_slices(s, cols, most);
+        most -= 4;
+    } while (most > 0 &&
+             slices * warp + row_bytes(s->units * info.steps * 4) + 512 > l->shared_bytes);
+    return slices;
+}
+
+/* Slots of the rings: enough bytes on their way to fill the memory's latency, within half of a
+ * processor's shared memory, so that blocks of the next kernel find room; more would only make
+ * other kernels' loads wait longer. `pieces`: most that a warp ever asks for; what it does not need
+ * is left to the kernels before and behind this one. */
 static int count_slots(const launcher *l, int warps, int piece_bytes, int other_bytes, int pieces)
 {
-    int wanted = BYTES_IN_FLIGHT / (warps * piece_bytes),
-        room = (l->shared_bytes - other_bytes) / warps;
+    int bytes =
+        l->dependent ? (l->shared_bytes + RESERVED_BYTES) / 2 - RESERVED_BYTES : l->shared_bytes;
+    int wanted = BYTES_IN_FLIGHT / (warps * piece_bytes), room = (bytes - other_bytes) / warps;
     int most = l->dependent ? MOST_SLOTS : 4;
 
     most = pieces < most ? pieces : most;
@@ -353,42 +384,62 @@ static int at_most(int x, int limit)
     return x < limit ? x : limit;
 }
 
+/* Units of a piece: some, where a slot of each warp then fits shared memory. */
+static int count_piece_units(const launcher *l, const layout_info *info, int each, int warps,
+                             int other_bytes)
+{
+    int units = at_most(each, PIECE_BYTES / info->unit_bytes);
+
+    while (units > 1 && warps * (units * info->unit_bytes + 8) + other_bytes > l->shared_bytes)
+        units--;
+    return units;
+}
+
 static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int rows, int y_blocks)
 {
     const weight_segment *s = a->segment;
     matvec_fn fn = find_kernel(s[0].type, s[n_segments - 1].type, rows);
-    int slices = count_slices(&s[0], a->cols),
+    int slices = count_packed_slices(l, &s[0], a->cols),
         most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
     int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[0].tiles;
     int groups =
         at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
-    int total = 0, groups32 = 0, piece = 0, pieces = 1, warps, shared;
+    int total = 0, piece = 0, pieces = 1, warps, shared;
 
     if (s[0].tiles <= 2 * l->n_sm && y_blocks == 1)
-        groups = 1; /* few tiles: spread them over the processors first */
+        groups = 1;                      /* few tiles: spread them over the processors first */
+    for (int i = 0; i < n_segments; i++) /* a unit for every warp is the least */
+        while (groups > 1 &&
+               groups * slices * (layout_get(s[i].type).unit_bytes + 8 + sums_bytes(rows)) +
+                       row_bytes((a->cols + 255) / 256 * 8) + 512 >
+                   l->shared_bytes)
+            groups--;
+    warps = groups * slices;
+    shared = 128 + 256 + warps * sums_bytes(rows);
+    if (rows == 1)
+        shared += row_bytes((a->cols + 255) / 256 * 8);
     for (int i = 0; i < n_segments; i++) {
         layout_info info = layout_get(s[i].type);
-        int each = (s[i].units + slices - 1) / slices, blocks;
+        bool half = slices_are_steps(info.steps, s[i].units, slices);
+        int each = half ? 1 : (s[i].units + slices - 1) / slices, blocks, bytes;
 
         jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s[i].tiles;
         blocks = (jobs + groups - 1) / groups;
-        a->blocks[i] = groups == 1 && blocks <= 2 * most ? blocks : at_most(jobs, most);
-        a->piece_units[i] = at_most(each, PIECE_BYTES / info.unit_bytes);
+        /* Two blocks a processor, if they fit: else they take several tiles each. */
+        a->blocks[i] = groups == 1 && blocks <= (2 * warps <= (int)MOST_WARPS ? 2 : 1) * most
+                           ? blocks
+                           : at_most(jobs, most);
+        a->piece_units[i] = count_piece_units(l, &info, each, warps, shared);
+        bytes = half ? info.unit_bytes - layout_offsets(&info, 1).nibbles
+                     : a->piece_units[i] * info.unit_bytes;
         total += a->blocks[i];
         each = (each + a->piece_units[i] - 1) / a->piece_units[i] * (a->pair_rows > 0 ? 2 : 1) *
                ((jobs + groups * a->blocks[i] - 1) / (groups * a->blocks[i]));
         pieces = each > pieces ? each : pieces;
-        if (a->piece_units[i] * info.unit_bytes > piece)
-            piece = a->piece_units[i] * info.unit_bytes;
-        if (s[i].units * info.steps * 4 > groups32)
-            groups32 = s[i].units * info.steps * 4;
+        piece = bytes > piece ? bytes : piece;
     }
-    warps = groups * slices;
-    shared = 128 + warps * 4 * 16 * rows * (int)sizeof(float);
-    if (rows == 1)
-        shared += groups32 * (8 * (int)sizeof(uint2) + (int)sizeof(float2) + (int)sizeof(float));
-    a->slots = count_slots(l, warps, piece, shared + 256, pieces);
-    shared += 256 + warps * a->slots * (piece + 8);
+    a->slots = count_slots(l, warps, piece, shared, pieces);
+    shared += warps * a->slots * (piece + 8);
     LAUNCH(l, fn, dim3(total, y_blocks), dim3(32, slices, groups), shared, *a);
 }
 
@@ -398,8 +449,9 @@ static void launch_half(const launcher *l, matvec_args *a, const split_rows *spl
 {
     const weight_segment *s = &a->segment[0];
     int jobs = a->pair_rows > 0 ? a->pair_rows / LAYOUT_ROWS : s->tiles;
-    int slices = count_slices(s, a->cols), most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
-    int groups = at_most((int)WARPS_OF_ROWS / slices, (jobs + most - 1) / most);
+    int slices = count_slices(s, a->cols, PLAIN_WARPS),
+        most = l->n_sm / y_blocks > 0 ? l->n_sm / y_blocks : 1;
+    int groups = at_most((int)PLAIN_WARPS / slices, (jobs + most - 1) / most);
     int shared = (64 + groups * slices * 4 * 16 * rows) * (int)sizeof(float), blocks;
 
     if (s->tiles <= 2 * l->n_sm && y_blocks == 1)
@@ -422,7 +474,7 @@ static void launch_plain(const launcher *l, matvec_args *a, int y_blocks)
     const weight_segment *s = &a->segment[0];
     int jobs = a->pair_rows > 0 ? a->pair_rows : (s->rows + 1) / 2, blocks;
     int size = s->type == TRUENO_F32 ? 4 : 2, piece = 2 * PIECE_COLS * size;
-    int warps = most_warps(a->n);
+    int warps = a->n == 1 ? (int)PLAIN_WARPS_OF_ROW : (int)PLAIN_WARPS;
     int shared = 128 + (a->n == 1 ? s->row_bytes / size * (int)sizeof(float) : 0) + 256;
     matvec_fn fn =
         s->type == TRUENO_F32 ? plain_find<TRUENO_F32>(a->n) : plain_find<TRUENO_BF16>(a->n);

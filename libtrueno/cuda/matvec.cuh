@@ -10,7 +10,7 @@
 #include "ring.cuh"
 #include "unpack.cuh"
 
-enum { MOST_WARPS = 24 };
+enum { MOST_WARPS = 32, MOST_WARPS_OF_ROWS = 24 };
 
 typedef struct matvec_args {
     weight_segment segment[2];
@@ -35,13 +35,20 @@ typedef struct matvec_args {
     int expert_shared; /* block rows that share a row of x */
 } matvec_args;
 
+/* A slice of the columns is some units or, where there are more slices than units, a step of one.
+ */
+__host__ __device__ static inline bool slices_are_steps(int unit_steps, int units, int slices)
+{
+    return unit_steps == 2 && slices > units;
+}
+
 /* Round four values of a group of 32 that eight neighbouring lanes share. */
 __device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uint32_t *low,
                                            float *scale, float *sum)
 {
     float most = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
     float total = (v[0] + v[1]) + (v[2] + v[3]);
-    int q[4];
+    uint32_t q[4];
 
 #pragma unroll
     for (int m = 1; m < 8; m <<= 1) {
@@ -52,7 +59,9 @@ __device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uin
     const float inverse = most > 1e-30f ? __fdividef(32512.0f, fminf(most, 1e37f)) : 0.0f;
 #pragma unroll
     for (int i = 0; i < 4; i++)
-        q[i] = __float2int_rn(v[i] * inverse) + 128; /* high byte: rounded; low byte: rest + 128 */
+        /* The sum's last bits are the rounded number + 128: high byte rounded, low byte rest + 128.
+         */
+        q[i] = __float_as_uint(fmaf(v[i], inverse, 12582912.0f + 128.0f));
     *high = __byte_perm(__byte_perm(q[0], q[1], 0x0051), __byte_perm(q[2], q[3], 0x0051), 0x5410);
     *low = __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410) ^
            0x80808080u;
@@ -63,58 +72,60 @@ __device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uin
 /* The row of a kernel that has one: as round_rows_kernel(), but an RMS norm's factor is left out
  * (it goes to the results), so that the row is read once. What is constant is read before the
  * kernels before this one have ended. Leaves the sum of squares in scratch[warp]. */
-__device__ __forceinline__ void round_single_row(const float *x, int cols, int padded,
-                                                 const float *norm_weight, float *scratch,
-                                                 const rounded_rows &to)
+__device__ __forceinline__ void round_single_row(const matvec_args &a, const float *x, int padded,
+                                                 float *scratch, const rounded_rows &to)
 {
-    constexpr int AT_ONCE = 6;
-    const int threads = blockDim.x * blockDim.y * blockDim.z;
+    constexpr int AT_ONCE = 2;
+    const int threads = blockDim.y * blockDim.z * 32, quads = a.cols / 4;
     const int thread = (threadIdx.z * blockDim.y + threadIdx.y) * 32 + threadIdx.x;
-    float4 weight[AT_ONCE];
+    const float4 *norm = a.norm_kind >= 0 ? (const float4 *)a.norm_weight : NULL;
+    const float4 zero = make_float4(0, 0, 0, 0), one = make_float4(1, 1, 1, 1);
+    float4 in[AT_ONCE], weight[AT_ONCE];
     float square = 0;
 
-    if (norm_weight != NULL)
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = thread + i * threads;
+    for (int i = 0; i < AT_ONCE; i++) {
+        const int quad = thread + i * threads;
 
-            if (quad < cols / 4)
-                weight[i] = ((const float4 *)norm_weight)[quad];
-        }
+        weight[i] = norm != NULL && quad < quads ? norm[quad] : one;
+    }
     pdl_wait();
+#pragma unroll
+    for (int i = 0; i < AT_ONCE; i++) {
+        const int quad = thread + i * threads;
+
+        in[i] = quad < quads ? __ldcg((const float4 *)x + quad) : zero;
+    }
+#pragma unroll 1
     for (int first = thread; (first & ~31) < padded / 4; first += AT_ONCE * threads) {
-        float4 in[AT_ONCE];
+        float4 next[AT_ONCE];
 
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = first + i * threads;
+        for (int i = 0; i < AT_ONCE; i++) { /* on their way meanwhile */
+            const int quad = first + (i + AT_ONCE) * threads;
 
-            in[i] = quad < cols / 4 ? __ldcg((const float4 *)x + quad) : make_float4(0, 0, 0, 0);
+            next[i] = quad < quads ? __ldcg((const float4 *)x + quad) : zero;
         }
-        if (norm_weight != NULL && first >= AT_ONCE * threads)
-#pragma unroll
-            for (int i = 0; i < AT_ONCE; i++) {
-                const int quad = first + i * threads;
-
-                if (quad < cols / 4)
-                    weight[i] = ((const float4 *)norm_weight)[quad];
-            }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
             const int quad = first + i * threads, group = quad >> 3, h = quad >> 2 & 1,
                       t = quad & 3;
-            float v[4] = {in[i].x, in[i].y, in[i].z, in[i].w}, d, sum;
+            float4 v = in[i];
+            float d, sum;
             uint32_t high, low;
 
             if ((quad & ~31) >= padded / 4)
                 break;
-            if (norm_weight != NULL) {
-                square += (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]);
-                if (quad < cols / 4)
-                    v[0] *= weight[i].x, v[1] *= weight[i].y, v[2] *= weight[i].z,
-                        v[3] *= weight[i].w;
+            square += (v.x * v.x + v.y * v.y) + (v.z * v.z + v.w * v.w);
+            v = make_float4(v.x * weight[i].x, v.y * weight[i].y, v.z * weight[i].z,
+                            v.w * weight[i].w);
+            if (norm != NULL) {
+                const int later = quad + AT_ONCE * threads;
+
+                weight[i] = later < quads ? norm[later] : one;
             }
-            round_quad(v, &high, &low, &d, &sum);
+            const float values[4] = {v.x, v.y, v.z, v.w};
+            round_quad(values, &high, &low, &d, &sum);
             uint32_t *words = (uint32_t *)(to.planes + group * 8);
 
             words[2 * t + h] = high;
@@ -125,6 +136,9 @@ __device__ __forceinline__ void round_single_row(const float *x, int cols, int p
                     to.scale[group] = d;
             }
         }
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++)
+            in[i] = next[i];
     }
     square = warp_sum(square);
     if (threadIdx.x == 0)
@@ -159,89 +173,84 @@ __device__ __forceinline__ void multiply(int c[U::PARTS][4], const uint32_t a[4]
 }
 
 /* One row: column 2 j + plane of the operand is group j, zero in the products of other groups, so
- * that four products share an accumulator and every lane scales one group. y: rows g and g + 8. */
+ * that four products share an accumulator and every lane scales one group. `step` of the row, `in`
+ * of the unit. y: rows g and g + 8. */
 template <class U>
-__device__ __forceinline__ void unit_one_row(const U &w, int unit, const rounded_rows &x, int lane,
-                                             float y[2])
+__device__ __forceinline__ void step_one_row(const U &w, int in, int step, const rounded_rows &x,
+                                             int lane, float y[2])
 {
-    const int g = lane >> 2, t = lane & 3, mine = g >> 1, plane = g & 1;
+    const int g = lane >> 2, t = lane & 3, mine = g >> 1, plane = g & 1, group = step * 4;
+    const uint2 b = x.planes[((group + mine) * 2 + plane) * 4 + t];
+    int c[U::PARTS][4] = {}, later[U::PARTS][4] = {}; /* two shorter chains */
+    float scale[2][U::PARTS], minimum[2][U::PARTS];
 
 #pragma unroll
-    for (int step = 0; step < U::STEPS; step++) {
-        const int group = (unit * U::STEPS + step) * 4;
-        const uint2 b = x.planes[((group + mine) * 2 + plane) * 4 + t];
-        int c[U::PARTS][4] = {};
-        float scale[2][U::PARTS], minimum[2][U::PARTS];
+    for (int s = 0; s < 4; s++) {
+        uint32_t a[4];
 
+        w.operand(0, s, a);
+        multiply<U>(s < 2 ? c : later, a, mine == s ? b : make_uint2(0, 0));
+    }
+    w.scales(in, lane, scale, minimum);
 #pragma unroll
-        for (int s = 0; s < 4; s++) {
-            uint32_t a[4];
-
-            w.operand(step, s, a);
-            multiply<U>(c, a, mine == s ? b : make_uint2(0, 0));
-        }
-        w.scales(step, lane, scale, minimum);
-        const float d = x.scale[group + t];
-        const float2 sums = U::MINIMA ? x.sums[group + t] : make_float2(0, 0);
+    for (int part = 0; part < U::PARTS; part++)
 #pragma unroll
-        for (int row = 0; row < 2; row++) {
-            int v[U::PARTS][2];
+        for (int i = 0; i < 4; i++)
+            c[part][i] += later[part][i];
+    const float d = x.scale[group + t];
+    const float2 sums = U::MINIMA ? x.sums[group + t] : make_float2(0, 0);
+#pragma unroll
+    for (int row = 0; row < 2; row++) {
+        int v[U::PARTS][2];
 
-            for (int part = 0; part < U::PARTS; part++)
-                v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
-            accumulate<U>(v, scale[row], minimum[row], d, sums, &y[row]);
-        }
+        for (int part = 0; part < U::PARTS; part++)
+            v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
+        accumulate<U>(v, scale[row], minimum[row], d, sums, &y[row]);
     }
 }
 
 /* Up to four rows a pass: column 2 r + plane is row r; lane t scales row t (and t + 4). y[pass][row
- * of the weights][group of the step], in sums as unit_one_row's lanes have them. */
+ * of the weights][group of the step], in sums as step_one_row's lanes have them. */
 template <class U, int PASSES>
-__device__ __forceinline__ void unit_rows(const U &w, int unit, const rounded_rows &x, int lane,
-                                          float y[PASSES][2][4])
+__device__ __forceinline__ void step_rows(const U &w, int in, int step, const rounded_rows &x,
+                                          int lane, float y[PASSES][2][4])
 {
     const int g = lane >> 2, t = lane & 3;
+    float scale[2][U::PARTS], minimum[2][U::PARTS];
 
+    w.scales(in, lane, scale, minimum);
 #pragma unroll
-    for (int step = 0; step < U::STEPS; step++) {
-        float scale[2][U::PARTS], minimum[2][U::PARTS];
+    for (int s = 0; s < 4; s++) {
+        const int group = step * 4 + s;
+        float group_scale[2][U::PARTS], group_minimum[2][U::PARTS];
+        uint32_t a[4];
 
-        w.scales(step, lane, scale, minimum);
+        w.operand(0, s, a);
 #pragma unroll
-        for (int s = 0; s < 4; s++) {
-            const int group = (unit * U::STEPS + step) * 4 + s;
-            float group_scale[2][U::PARTS], group_minimum[2][U::PARTS];
-            uint32_t a[4];
+        for (int row = 0; row < 2; row++)
+#pragma unroll
+            for (int part = 0; part < U::PARTS; part++) {
+                group_scale[row][part] = __shfl_sync(ALL_LANES, scale[row][part], (lane & ~3) | s);
+                if (U::MINIMA)
+                    group_minimum[row][part] =
+                        __shfl_sync(ALL_LANES, minimum[row][part], (lane & ~3) | s);
+            }
+#pragma unroll
+        for (int pass = 0; pass < PASSES; pass++) {
+            const int at = group * 4 * PASSES + 4 * pass;
+            const uint2 b = x.planes[(size_t)(at * 2 + g) * 4 + t];
+            const float d = x.scale[at + t];
+            const float2 sums = U::MINIMA ? x.sums[at + t] : make_float2(0, 0);
+            int c[U::PARTS][4] = {};
 
-            w.operand(step, s, a);
+            multiply<U>(c, a, b);
 #pragma unroll
-            for (int row = 0; row < 2; row++)
-#pragma unroll
-                for (int part = 0; part < U::PARTS; part++) {
-                    group_scale[row][part] =
-                        __shfl_sync(ALL_LANES, scale[row][part], (lane & ~3) | s);
-                    if (U::MINIMA)
-                        group_minimum[row][part] =
-                            __shfl_sync(ALL_LANES, minimum[row][part], (lane & ~3) | s);
-                }
-#pragma unroll
-            for (int pass = 0; pass < PASSES; pass++) {
-                const int at = group * 4 * PASSES + 4 * pass;
-                const uint2 b = x.planes[(size_t)(at * 2 + g) * 4 + t];
-                const float d = x.scale[at + t];
-                const float2 sums = U::MINIMA ? x.sums[at + t] : make_float2(0, 0);
-                int c[U::PARTS][4] = {};
+            for (int row = 0; row < 2; row++) {
+                int v[U::PARTS][2];
 
-                multiply<U>(c, a, b);
-#pragma unroll
-                for (int row = 0; row < 2; row++) {
-                    int v[U::PARTS][2];
-
-                    for (int part = 0; part < U::PARTS; part++)
-                        v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
-                    accumulate<U>(v, group_scale[row], group_minimum[row], d, sums,
-                                  &y[pass][row][s]);
-                }
+                for (int part = 0; part < U::PARTS; part++)
+                    v[part][0] = c[part][2 * row], v[part][1] = c[part][2 * row + 1];
+                accumulate<U>(v, group_scale[row], group_minimum[row], d, sums, &y[pass][row][s]);
             }
         }
     }
@@ -253,7 +262,8 @@ __device__ __forceinline__ void group_barrier(int group, int threads)
 }
 
 /* Which units a warp asks for: its slice of row tiles of its group (both tiles of a pair in turn),
- * a piece at a time. Apart from the loops that use the units, which come later. */
+ * a piece at a time. Apart from the loops that use the units, which come later. A slice that is
+ * half a unit counts as one. */
 struct unit_order {
     int job, step, second_tile; /* second_tile: of a pair, in tiles; 0: no pair */
     int unit, count;            /* of the slice */
@@ -291,7 +301,7 @@ template <int ROWS> __device__ __forceinline__ float sum_slices(const float *par
 template <int ROWS>
 __device__ __forceinline__ void finish_job(const matvec_args &a, const weight_segment &seg,
                                            const float *parts, int job, float factor, float before,
-                                           const float *bias, float *y)
+                                           float bias_one, const float *bias, float *y)
 {
     const int slices = blockDim.y, rows = a.pair_rows > 0 ? a.pair_rows : seg.rows;
 
@@ -301,7 +311,9 @@ __device__ __forceinline__ void finish_job(const matvec_args &a, const weight_se
 
         if (r >= a.n || out >= rows)
             continue;
-        v = sum_slices<ROWS>(parts + k, slices) * factor + (bias != NULL ? bias[out] : 0.0f);
+        v = sum_slices<ROWS>(parts + k, slices) * factor + (ROWS == 1      ? bias_one
+                                                            : bias != NULL ? bias[out]
+                                                                           : 0.0f);
         if (a.pair_rows > 0) {
             float v2 = sum_slices<ROWS>(parts + slices * 16 * ROWS + k, slices) * factor;
 
@@ -346,11 +358,13 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     uint64_t *bars = (uint64_t *)rest + warp * a.slots;
     rest += warps * a.slots * sizeof(uint64_t);
     rest += (128 - (rest - shared) % 128) % 128;
-    const int most = a.piece_units[&seg == &a.segment[1]], each = (seg.units + slices - 1) / slices;
-    const int first_unit = slice * each, count = min(each, seg.units - first_unit);
+    const bool half = slices_are_steps(U::STEPS, seg.units, slices);
+    const int each = half ? 1 : (seg.units + slices - 1) / slices, first_part = slice * each;
+    const int most = a.piece_units[&seg == &a.segment[1]],
+              count = min(each, (half ? 2 : 1) * seg.units - first_part);
+    const int piece_bytes = half ? U::BYTES - (U::STEPS - 1) * U::STEP_BYTES : most * U::BYTES;
 
-    ring.begin(rest + (size_t)warp * a.slots * most * U::BYTES, bars, a.slots, most * U::BYTES,
-               lane);
+    ring.begin(rest + (size_t)warp * a.slots * piece_bytes, bars, a.slots, piece_bytes, lane, true);
     if (a.expert != NULL) { /* depends on earlier kernels, so weights cannot be fetched ahead */
         pdl_wait();
         weights = (const uint8_t *)a.expert_data[__ldcg(a.expert + blockIdx.y)];
@@ -362,8 +376,15 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
         const int units = order.job < jobs ? min(most, count - order.unit) : 0;
         const int tile = order.job + (order.second ? second_tile : 0);
 
-        ring.ask(weights + ((size_t)tile * seg.units + first_unit + order.unit) * U::BYTES,
-                 units * U::BYTES, NULL, 0, lane);
+        const int part = first_part + order.unit;
+        const uint8_t *from =
+            weights + ((size_t)tile * seg.units + (half ? part >> 1 : part)) * U::BYTES;
+
+        if (half) /* a step and its unit's scales */
+            ring.ask(from + (part & 1) * U::STEP_BYTES, units * U::STEP_BYTES,
+                     from + 2 * U::STEP_BYTES, units * (U::BYTES - 2 * U::STEP_BYTES), lane);
+        else
+            ring.ask(from, units * U::BYTES, NULL, 0, lane);
         if (units > 0)
             order.next(units);
     };
@@ -374,8 +395,7 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
         const float *row =
             a.x + (a.expert != NULL ? (size_t)(blockIdx.y / a.expert_shared) * a.cols : 0);
 
-        round_single_row(row, a.cols, seg.units * U::STEPS * 128,
-                         a.norm_kind >= 0 ? a.norm_weight : NULL, scratch, x);
+        round_single_row(a, row, seg.units * U::STEPS * 128, scratch, x);
         __syncthreads();
     } else {
         pdl_wait();
@@ -384,7 +404,7 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     if (ROWS == 1 && a.norm_kind >= 0) {
         float square = warp_sum(lane < warps ? scratch[lane] : 0.0f);
 
-        factor = rsqrtf(square / (float)a.cols + a.norm_eps);
+        factor = rsqrtf(__fdividef(square, (float)a.cols) + a.norm_eps);
     }
     float *y = a.y + (a.expert != NULL ? (size_t)blockIdx.y * a.y_stride : 0) + seg.first_row;
     const float *bias = a.bias != NULL ? a.bias + seg.first_row : NULL;
@@ -392,10 +412,14 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     int buffer = 0;
 
     for (int job = first_job; job < jobs; job += step, buffer ^= 1) {
-        float *mine = parts + (buffer * 2 * slices + slice) * 16 * ROWS, before = 0;
+        float *mine = parts + (buffer * 2 * slices + slice) * 16 * ROWS, before = 0, bias_one = 0;
 
-        if (ROWS == 1 && a.add && slice == 0 && lane < 16 && job * 16 + lane < seg.rows)
-            before = __ldcg(y + job * 16 + lane); /* on its way meanwhile */
+        if (ROWS == 1 && slice == 0 && lane < 16 && job * 16 + lane < seg.rows) {
+            if (a.add) /* on their way meanwhile */
+                before = __ldcg(y + job * 16 + lane);
+            if (bias != NULL)
+                bias_one = bias[job * 16 + lane];
+        }
 #pragma unroll 1
         for (int second = 0; second <= (second_tile > 0); second++, mine += slices * 16 * ROWS) {
             float one[2] = {0, 0}, many[PASSES][2][4] = {};
@@ -403,46 +427,56 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
 #pragma unroll 1
             for (int done = 0; done < count; done += most) {
                 const uint8_t *piece = ring.wait();
-                const int units = min(most, count - done);
+                const int part = first_part + done;
+                const int step = half ? part : part * U::STEPS;
+                const int n = half ? 1 : min(most, count - done) * U::STEPS;
 
 #pragma unroll 1
-                for (int i = 0; i < units; i++) {
+                for (int i = 0; i < n; i++) {
+                    const int in = (step + i) % U::STEPS;
+                    const uint8_t *unit = piece + i / U::STEPS * U::BYTES;
                     U w;
 
-                    w.load(piece + i * U::BYTES, lane);
+                    w.load_step(unit + (half ? 0 : in * U::STEP_BYTES),
+                                unit + (half ? 1 : U::STEPS) * U::STEP_BYTES, lane);
                     if (ROWS == 1)
-                        unit_one_row<U>(w, first_unit + done + i, x, lane, one);
+                        step_one_row<U>(w, in, step + i, x, lane, one);
                     else
-                        unit_rows<U, PASSES>(w, first_unit + done + i, x, lane, many);
+                        step_rows<U, PASSES>(w, in, step + i, x, lane, many);
                 }
                 ring.done();
                 fetch();
             }
-#pragma unroll
-            for (int r = 0; r < 2 && ROWS == 1; r++) {
-                one[r] += __shfl_xor_sync(ALL_LANES, one[r], 1);
-                one[r] += __shfl_xor_sync(ALL_LANES, one[r], 2);
-                if ((lane & 3) == r)
-                    mine[(lane >> 2) + 8 * r] = one[r];
-            }
-#pragma unroll
-            for (int pass = 0; pass < PASSES && ROWS > 1; pass++)
+            if (ROWS == 1) {
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
-                    const float *s = many[pass][r];
-
-                    mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] =
-                        (s[0] + s[1]) + (s[2] + s[3]);
+                    one[r] += __shfl_xor_sync(ALL_LANES, one[r], 1);
+                    one[r] += __shfl_xor_sync(ALL_LANES, one[r], 2);
                 }
+                const float v = lane & 1 ? one[1] : one[0];
+
+                if ((lane & 2) == 0)
+                    mine[(lane >> 2) + 8 * (lane & 1)] = v;
+            } else {
+#pragma unroll
+                for (int pass = 0; pass < PASSES; pass++)
+#pragma unroll
+                    for (int r = 0; r < 2; r++) {
+                        const float *s = many[pass][r];
+
+                        mine[((lane >> 2) + 8 * r) * ROWS + 4 * pass + (lane & 3)] =
+                            (s[0] + s[1]) + (s[2] + s[3]);
+                    }
+            }
         }
         group_barrier(group, slices * 32);
-        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before, bias,
-                         y);
+        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before,
+                         bias_one, bias, y);
     }
 }
 
 template <int TYPE0, int TYPE1, int ROWS>
-__global__ __launch_bounds__(ROWS == 1 ? 32 * MOST_WARPS : 512,
+__global__ __launch_bounds__(32 * (ROWS == 1 ? MOST_WARPS : MOST_WARPS_OF_ROWS),
                              1) void matvec_kernel(const __grid_constant__ matvec_args a)
 {
     extern __shared__ __align__(16) unsigned char shared[];

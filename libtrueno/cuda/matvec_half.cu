@@ -231,10 +231,14 @@ __global__ __launch_bounds__(512, 1) void half_kernel(const __grid_constant__ ma
     int buffer = 0;
 
     for (int job = blockIdx.x + gridDim.x * group; job < jobs; job += step, buffer ^= 1) {
-        float *mine = parts + (buffer * 2 * slices + slice) * 16 * ROWS, before = 0;
+        float *mine = parts + (buffer * 2 * slices + slice) * 16 * ROWS, before = 0, bias_one = 0;
 
-        if (ROWS == 1 && a.add && slice == 0 && lane < 16 && job * 16 + lane < seg.rows)
-            before = __ldcg(y + job * 16 + lane); /* on its way meanwhile */
+        if (ROWS == 1 && slice == 0 && lane < 16 && job * 16 + lane < seg.rows) {
+            if (a.add) /* on their way meanwhile */
+                before = __ldcg(y + job * 16 + lane);
+            if (bias != NULL)
+                bias_one = bias[job * 16 + lane];
+        }
 #pragma unroll 1
         for (int second = 0; second <= (second_tile > 0); second++, mine += slices * 16 * ROWS) {
             float sum[PASSES][2][4] = {};
@@ -260,8 +264,8 @@ __global__ __launch_bounds__(512, 1) void half_kernel(const __grid_constant__ ma
                             scale[p];
         }
         group_barrier(group, slices * 32);
-        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before, bias,
-                         y);
+        finish_job<ROWS>(a, seg, parts + buffer * 2 * slices * 16 * ROWS, job, factor, before,
+                         bias_one, bias, y);
     }
 }
 

@@ -15,15 +15,17 @@ struct warp_ring {
     int n, piece_bytes; /* at most; a multiple of 16 */
     int at, phase;      /* next to wait for */
     int next;           /* next to fill */
+    bool once;          /* nobody else reads the pieces: they need no place in the cache */
 
     __device__ __forceinline__ void begin(uint8_t *memory, uint64_t *bars, int count, int bytes,
-                                          int lane)
+                                          int lane, bool read_once = false)
     {
         slots = memory;
         barriers = (uint32_t)__cvta_generic_to_shared(bars);
         n = count;
         piece_bytes = bytes;
         at = phase = next = 0;
+        once = read_once;
 #if __CUDA_ARCH__ >= 900
         if (lane == 0) {
 #pragma unroll 1
@@ -36,6 +38,27 @@ struct warp_ring {
         __syncwarp();
 #endif
     }
+
+#if __CUDA_ARCH__ >= 900
+    __device__ __forceinline__ void copy(uint32_t to, const uint8_t *from, int bytes, uint32_t bar)
+    {
+        uint64_t policy;
+
+        if (!once) {
+            asm volatile(
+                "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
+                "[%3];" ::"r"(to),
+                "l"(from), "r"(bytes), "r"(bar)
+                : "memory");
+            return;
+        }
+        asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+        asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes."
+                     "L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(to),
+                     "l"(from), "r"(bytes), "r"(bar), "l"(policy)
+                     : "memory");
+    }
+#endif
 
     /* Ask for the next piece, in up to two parts that lie one behind the other in the slot; a call
      * with bytes 0 only keeps the count. All lanes call. */
@@ -52,17 +75,9 @@ struct warp_ring {
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar),
                          "r"(bytes + more)
                          : "memory");
-            asm volatile(
-                "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], "
-                "%2, [%3];" ::"r"(address),
-                "l"(from), "r"(bytes), "r"(bar)
-                : "memory");
+            copy(address, from, bytes, bar);
             if (more > 0)
-                asm volatile(
-                    "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
-                    "[%1], %2, [%3];" ::"r"(address + bytes),
-                    "l"(second), "r"(more), "r"(bar)
-                    : "memory");
+                copy(address + bytes, second, more, bar);
         }
 #else
         for (int i = lane * 16; i < bytes + more; i += 32 * 16) {

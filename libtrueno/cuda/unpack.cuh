@@ -40,6 +40,7 @@ __device__ __forceinline__ float half_bits_float(uint32_t h)
 template <int TYPE> struct Unit {
     static constexpr layout_info INFO = layout_get(TYPE);
     static constexpr int STEPS = INFO.steps, BYTES = INFO.unit_bytes;
+    static constexpr int STEP_BYTES = layout_offsets(&INFO, 1).nibbles; /* without scales */
     static constexpr bool MINIMA = TYPE == TRUENO_Q4_1 || TYPE == TRUENO_Q5_1 ||
                                    TYPE == TRUENO_Q2_K || TYPE == TRUENO_Q4_K ||
                                    TYPE == TRUENO_Q5_K;
@@ -79,11 +80,38 @@ template <int TYPE> struct Unit {
         load_scales(unit, lane);
     }
 
+    /* One step alone, as step 0; scales() still wants the step that it is. */
+    __device__ __forceinline__ void load_step(const uint8_t *planes, const uint8_t *scales,
+                                              int lane)
+    {
+        constexpr layout_info info = INFO;
+        const layout_planes at = layout_offsets(&info, 0);
+
+        if (INFO.nibbles)
+#pragma unroll
+            for (int p = 0; p < 2; p++)
+                nibbles[p] = *(const uint4 *)(planes + at.nibbles + p * 512 + lane * 16);
+        if (INFO.bytes)
+#pragma unroll
+            for (int s = 0; s < 4; s++)
+                bytes[s] = *(const uint4 *)(planes + at.bytes + s * 512 + lane * 16);
+        if (INFO.twos)
+            twos[0] = *(const uint4 *)(planes + at.twos + lane * 16);
+        if (INFO.ones)
+            ones[0] = *(const uint2 *)(planes + at.ones + lane * 8);
+        read_scales(scales, lane);
+    }
+
     __device__ __forceinline__ void load_scales(const uint8_t *unit, int lane)
     {
         constexpr layout_info info = INFO;
-        const uint8_t *s = unit + layout_offsets(&info, 0).scales;
-        int g = lane >> 2;
+
+        read_scales(unit + layout_offsets(&info, 0).scales, lane);
+    }
+
+    __device__ __forceinline__ void read_scales(const uint8_t *s, int lane)
+    {
+        const int g = lane >> 2;
 
         if (STEPS == 1) {
             if (MINIMA) {
