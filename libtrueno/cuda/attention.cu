@@ -4,6 +4,8 @@
 #include "attention_tiles.h"
 #include "heads.cuh"
 
+#include <limits.h>
+
 enum { WARPS = 4, MOST_DIM_32 = 16 };
 
 /* The angle is a float product, as in the models' reference implementation; only its reduction to
@@ -158,16 +160,20 @@ bool attention_has_tiles(const trueno_attention *facts, int kv_type)
            (dim == 64 || dim == 96 || dim == 128 || dim == 256);
 }
 
-int attention_splits(const launcher *l, const trueno_attention *facts, int n)
+/* As many as fill the device, but none without positions; a power of two or whole clusters. */
+int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest)
 {
-    int splits = 2 * l->n_sm / (facts->n_kv_heads * n);
+    int most = 2 * l->n_sm / (facts->n_kv_heads * n), splits = 1;
 
-    return splits < 1 ? 1 : splits > MAX_SPLITS ? MAX_SPLITS : splits;
+    most = most > MAX_SPLITS ? (int)MAX_SPLITS : most;
+    while (2 * splits <= most && splits * SPLIT_POSITIONS < longest)
+        splits *= 2;
+    return splits;
 }
 
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n)
 {
-    return (size_t)n * facts->n_heads * attention_splits(l, facts, n) *
+    return (size_t)n * facts->n_heads * attention_splits(l, facts, n, INT_MAX) *
            (facts->head_dim + PART_EXTRA);
 }
 
@@ -177,7 +183,7 @@ void launch_attention(const launcher *l, const attention_job *job)
     bool watched = job->log_sum_exp != NULL || job->mean_score != NULL;
 
     if (!watched && attention_has_tiles(f, job->kv.type)) {
-        launch_attention_split(l, job, attention_splits(l, f, job->n));
+        launch_attention_split(l, job, attention_splits(l, f, job->n, job->longest));
         return;
     }
     if (job->store)

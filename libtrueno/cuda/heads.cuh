@@ -19,6 +19,7 @@ typedef struct head_args {
     unsigned *arrived;
     float *log_sum_exp, *mean_score;
     bool store;
+    int cluster; /* blocks that share their sums */
 } head_args;
 
 static inline head_args head_args_of(const attention_job *job)

@@ -74,7 +74,8 @@ typedef struct operation {
 /* What a list of operations stands on besides the operations. */
 typedef struct step_key {
     int32_t n_rows;
-    bool alone; /* every row has a session of its own */
+    bool alone;      /* every row has a session of its own */
+    int32_t longest; /* positions, rounded up: attention's grid depends on it */
     kv_layout kv;
     int32_t layer_bytes;
     const void *rows; /* device */
@@ -100,7 +101,7 @@ typedef struct step_memory {
 
 enum { N_STEPS = 4 };
 
-enum { MAX_GRAPHS = 16, MAX_GRAPH_ROWS = 64, MAX_FREQUENCIES = 4, N_STAGING = 2 };
+enum { MAX_GRAPHS = 24, MAX_GRAPH_ROWS = 64, MAX_FREQUENCIES = 4, N_STAGING = 2 };
 
 /* Frequencies of a rotation, copied to the device once. */
 typedef struct frequency_copy {

@@ -157,7 +157,7 @@ typedef struct attention_job {
     const row_info *rows;
     const float2 *turns; /* [n][n_rot / 2]: cosine and sine, times the magnitude */
     float *qkv, *out;
-    int n;
+    int n, longest;                  /* longest: positions that no row goes beyond */
     bool store;                      /* rotate and store in the same kernel: every row is alone */
     float *partial;                  /* scratch, attention_scratch() floats */
     unsigned *arrived;               /* zeroed counters, n * n_kv_heads */
@@ -171,11 +171,13 @@ typedef struct query_tile {
     int32_t pad;
 } query_tile;
 
-/* PART_EXTRA: floats of a split's part behind its head: largest score, total, alignment. */
-enum { TILE_ROWS = 64, MAX_SPLITS = 64, PART_EXTRA = 4 };
+/* PART_EXTRA: floats of a split's part behind its head: largest score, total, alignment.
+ * SPLIT_POSITIONS: what the warps of a block take at once. */
+enum { TILE_ROWS = 64, MAX_SPLITS = 64, PART_EXTRA = 4, SPLIT_POSITIONS = 128 };
 
+/* Blocks along the positions, where no row has more than `longest`; floats of scratch for any. */
+int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest);
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);
-int attention_splits(const launcher *l, const trueno_attention *facts, int n);
 bool attention_has_tiles(const trueno_attention *facts, int kv_type);
 void launch_turns(const launcher *l, const row_info *rows, int n, int n_pairs,
                   const float *frequency, float magnitude, float2 *turns);
@@ -210,24 +212,36 @@ enum { CHOICE_PARTS = 1024, CHOICE_PART_BYTES = 16, CHOICE_ROWS = 64 };
 void launch_choose(const launcher *l, const choice_row *rows, const float *logits, int n, int width,
                    void *facts);
 
-/* Start `kernel` the way `l` says. */
-#define LAUNCH(l, kernel, grid, block, shared, ...)                                     \
+/* Start `kernel` the way `l` says, in clusters of `cluster` blocks along x (1: none). */
+#define LAUNCH_CLUSTERS(l, cluster, kernel, grid, block, shared, ...)                   \
     do {                                                                                \
         auto function = kernel;                                                         \
         cudaLaunchConfig_t config = {};                                                 \
-        cudaLaunchAttribute attribute[1];                                               \
+        cudaLaunchAttribute attribute[2];                                               \
         config.gridDim = (grid);                                                        \
         config.blockDim = (block);                                                      \
         config.dynamicSmemBytes = (size_t)(shared);                                     \
         config.stream = (l)->stream;                                                    \
-        attribute[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;           \
-        attribute[0].val.programmaticStreamSerializationAllowed = 1;                    \
         config.attrs = attribute;                                                       \
-        config.numAttrs = (l)->dependent ? 1 : 0;                                       \
+        if ((l)->dependent) {                                                           \
+            attribute[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;       \
+            attribute[0].val.programmaticStreamSerializationAllowed = 1;                \
+            config.numAttrs = 1;                                                        \
+        }                                                                               \
+        if ((cluster) > 1) {                                                            \
+            attribute[config.numAttrs].id = cudaLaunchAttributeClusterDimension;        \
+            attribute[config.numAttrs].val.clusterDim.x = (unsigned)(cluster);          \
+            attribute[config.numAttrs].val.clusterDim.y = 1;                            \
+            attribute[config.numAttrs++].val.clusterDim.z = 1;                          \
+        }                                                                               \
         if ((size_t)(shared) > 48 * 1024)                                               \
             cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, \
                                  (int)(shared));                                        \
         cudaLaunchKernelEx(&config, function, __VA_ARGS__);                             \
     } while (0)
+
+/* Start `kernel` the way `l` says. */
+#define LAUNCH(l, kernel, grid, block, shared, ...) \
+    LAUNCH_CLUSTERS(l, 1, kernel, grid, block, shared, __VA_ARGS__)
 
 #endif

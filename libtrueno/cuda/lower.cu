@@ -14,8 +14,7 @@ typedef struct pass {
 
 static bool reads(const operation *o, const float *array)
 {
-    if (o->x == array ||
-        ((o->kind == OP_EXPERTS || o->kind == OP_ADD_GATED) && o->bias == array))
+    if (o->x == array || ((o->kind == OP_EXPERTS || o->kind == OP_ADD_GATED) && o->bias == array))
         return true;
     return o->y == array &&
            (o->kind == OP_ADD || o->kind == OP_ADD_GATED || o->kind == OP_SOFTCAP ||
@@ -125,6 +124,7 @@ static bool prepare_job(pass *p, const operation *o, attention_job *job)
     job->kv.value_offset += be->key.layer_bytes * f->layer;
     job->rows = (const row_info *)be->key.rows;
     job->n = o->n;
+    job->longest = be->key.longest;
     job->turns = turns_for(p, &f->rope);
     return be->failure.status == TRUENO_OK;
 }

@@ -100,6 +100,19 @@ static bool all_alone(const trueno_rows *rows)
     return true;
 }
 
+/* For a row alone, whose attention needs few blocks as long as it is short. Doubled, so that a
+ * session that grows needs another graph seldom, and at last none. */
+static int32_t longest_of(const trueno_rows *rows)
+{
+    int32_t longest = SPLIT_POSITIONS, most = MAX_SPLITS * SPLIT_POSITIONS;
+
+    if (rows->n_rows > 1 || rows->n_spans < 1)
+        return most;
+    while (longest <= rows->spans[0].first_pos && longest < most)
+        longest *= 2;
+    return longest;
+}
+
 trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, trueno_error *err)
 {
     cuda_backend *be = cuda_of(table);
@@ -110,6 +123,7 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
     memset(&be->key, 0, sizeof be->key);
     be->key.n_rows = rows->n_rows;
     be->key.alone = all_alone(rows);
+    be->key.longest = longest_of(rows);
     if (kv != NULL) {
         be->key.kv = kv->layer0;
         be->key.layer_bytes = kv->layer_bytes;
