@@ -52,23 +52,58 @@ static void print_figure(const step_model *m, const char *mix, const char *what,
     (void)fflush(stdout);
 }
 
-/* One row of each session; the largest logits are the next tokens. */
-static void decode_step(step_model *m, trueno_kv **kv, int n, int position, int32_t *tokens)
+/* Sessions that are decoded together, a row of each a step. */
+typedef struct decoding {
+    trueno_kv *kv[MOST_SESSIONS];
+    int32_t tokens[MOST_SESSIONS];
+    uint64_t tickets[MOST_SESSIONS]; /* of choices that were not waited for; 0: none */
+    int n;
+} decoding;
+
+static void decode_wait(step_model *m, decoding *d)
 {
-    trueno_span spans[MOST_SESSIONS];
-    trueno_rows rows = {n, n, tokens, spans};
-    int32_t results[MOST_SESSIONS], ids[MOST_SESSIONS];
+    trueno_chosen chosen;
     trueno_error err = {0};
 
-    for (int k = 0; k < n; k++) {
-        spans[k] = (trueno_span){kv[k], k, 1, position};
+    for (int k = 0; k < d->n; k++)
+        if (d->tickets[k] != 0 && m->be->chosen(m->be, d->kv[k], d->tickets[k], &chosen, &err) < 0)
+            model_die(&err);
+    memset(d->tickets, 0, sizeof d->tickets);
+}
+
+/* The largest logits are the next tokens. Where the backend chooses them, the step before is waited
+ * for when this one has begun, as in generation. */
+static void decode_step(step_model *m, decoding *d, int position)
+{
+    trueno_backend *be = m->be;
+    trueno_span spans[MOST_SESSIONS];
+    trueno_rows rows = {d->n, d->n, d->tokens, spans};
+    trueno_choice choices[MOST_SESSIONS] = {0};
+    int32_t results[MOST_SESSIONS];
+    trueno_error err = {0};
+
+    for (int k = 0; k < d->n; k++) {
+        spans[k] = (trueno_span){d->kv[k], k, 1, position};
         results[k] = k;
+        choices[k].kv = d->kv[k];
+        choices[k].top_k = 1;
+        choices[k].top_p = choices[k].repeat_penalty = 1;
     }
-    model_step(m, &rows, results, n, false);
-    if (m->be->argmax(m->be, m->logits, n, m->s.vocab, ids, &err) < 0 ||
-        m->be->step_end(m->be, &err) < 0)
+    model_step(m, &rows, results, d->n, false);
+    if (be->choose == NULL) {
+        if (be->argmax(be, m->logits, d->n, m->s.vocab, d->tokens, &err) < 0 ||
+            be->step_end(be, &err) < 0)
+            model_die(&err);
+        return;
+    }
+    if (be->choose(be, m->logits, d->n, m->s.vocab, choices, &err) < 0 ||
+        be->step_leave(be, &err) < 0)
         model_die(&err);
-    memcpy(tokens, ids, (size_t)n * sizeof *tokens);
+    decode_wait(m, d);
+    for (int k = 0; k < d->n; k++) {
+        d->tickets[k] = choices[k].ticket;
+        d->tokens[k] = TRUENO_TOKEN_CHOSEN;
+    }
 }
 
 /* Rows [at, at + n) of a prompt; the last one's logits. */
@@ -90,26 +125,26 @@ static void prompt_step(step_model *m, trueno_kv *kv, int at, int n)
 
 static void time_decode(step_model *m, const char *mix, int n, int depth, const char *what)
 {
-    trueno_kv *kv[MOST_SESSIONS];
-    int32_t tokens[MOST_SESSIONS] = {0};
+    decoding d = {.n = n};
     double t[RUNS];
 
     for (int k = 0; k < n; k++) {
-        kv[k] = model_session(m, depth + TOKENS * (RUNS + 1), TRUENO_KV_F16);
+        d.kv[k] = model_session(m, depth + TOKENS * (RUNS + 1), TRUENO_KV_F16);
         for (int at = 0; at < depth; at += CHUNK)
-            prompt_step(m, kv[k], at, depth - at < CHUNK ? depth - at : CHUNK);
+            prompt_step(m, d.kv[k], at, depth - at < CHUNK ? depth - at : CHUNK);
     }
     for (int run = -1; run < RUNS; run++) {
         double begin = seconds();
 
         for (int i = 0; i < TOKENS; i++)
-            decode_step(m, kv, n, depth + (run + 1) * TOKENS + i, tokens);
+            decode_step(m, &d, depth + (run + 1) * TOKENS + i);
+        decode_wait(m, &d);
         if (run >= 0)
             t[run] = seconds() - begin;
     }
     print_figure(m, mix, what, t, RUNS, (double)TOKENS * n);
     for (int k = 0; k < n; k++)
-        m->be->kv_free(m->be, kv[k]);
+        m->be->kv_free(m->be, d.kv[k]);
 }
 
 static void time_prompt(step_model *m, const char *mix, int n)
