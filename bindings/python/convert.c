@@ -217,45 +217,6 @@ static int set_fields(PyObject *dict, const field *fields, size_t n_fields, void
     return 0;
 }
 
-static PyObject *log_target;
-
-void set_log_target(PyObject *target)
-{
-    Py_INCREF(target);
-    Py_XSETREF(log_target, target);
-}
-
-/* An exception of the target is reported, not raised: there is no Python frame to raise it in. A
- * Ctrl-C that arrived here is raised again where Python looks for it next. */
-static void report_exception(void)
-{
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
-        PyErr_Clear();
-        PyErr_SetInterrupt();
-    } else {
-        PyErr_WriteUnraisable(log_target);
-    }
-}
-
-static void write_log(void *user, trueno_log_level level, const char *line)
-{
-    PyGILState_STATE state;
-    PyObject *text, *answer;
-
-    if (!Py_IsInitialized())
-        return;
-    state = PyGILState_Ensure();
-    if (log_target != NULL && log_target != Py_None) {
-        text = PyUnicode_DecodeUTF8(line, (Py_ssize_t)strlen(line), "replace");
-        answer = text != NULL ? PyObject_CallFunction(log_target, "iO", (int)level, text) : NULL;
-        Py_XDECREF(text);
-        if (answer == NULL)
-            report_exception();
-        Py_XDECREF(answer);
-    }
-    PyGILState_Release(state);
-}
-
 int engine_options_from_python(PyObject *dict, realizar_engine_options *out)
 {
     static const field FIELDS[] = {

@@ -58,4 +58,7 @@ PyObject *memory_use_to_python(const trueno_memory_use *use);
  */
 void set_log_target(PyObject *target);
 
+/** What engines are given to write to: hands a line to the target. A trueno_log_fn. */
+void write_log(void *user, trueno_log_level level, const char *line);
+
 #endif

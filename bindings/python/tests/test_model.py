@@ -37,8 +37,8 @@ class Facts(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, b"\xff \xe2\x82\xac.gguf".decode("utf-8", "surrogateescape"))
             path.symlink_to(support.DEMO)
-            given: Union[str, pathlib.Path]
-            for given in (path, str(path)):
+            spellings: list[Union[str, pathlib.Path]] = [path, str(path)]
+            for given in spellings:
                 with realizar.Model(given, ctx=16) as model:
                     self.assertEqual(model.info.path, str(path))
 
