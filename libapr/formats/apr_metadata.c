@@ -6,6 +6,7 @@
 #include "../json_write.h"
 #include "../reader.h"
 #include "../unpack.h"
+#include "source_keys.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -185,67 +186,34 @@ static void put_defaults(apr_json *j, const apr_generation_defaults *d)
     apr_json_close(j, '}');
 }
 
-/* Entries that are written from the model itself, so that the source's are not repeated. */
-static bool is_written(const char *key)
+/* True for entries that a .apr file keeps as they are. */
+static bool is_kept(const apr_source_keys *keys, const apr_meta *meta)
 {
-    static const char *const NAMES[] = {
-        "apr_dtype_table",   "model_type",        "original_format",
-        "generation",        "rope_long_factors", "rope_short_factors",
-        "general.alignment", "tensor_codec",      "sharding"};
-    static const char *const PREFIXES[] = {"tokenizer.", "split."};
+    const apr_entry_kind kind = apr_source_kind(keys, meta);
 
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        if (strcmp(NAMES[i], key) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++)
-        if (strncmp(PREFIXES[i], key, strlen(PREFIXES[i])) == 0)
-            return true;
-    return apr_config_names(key);
-}
-
-/* A value of the source; integers beyond JSON readers' 63 bits as text, which source_types
- * explains. */
-static void put_value(apr_json *j, const apr_meta *meta)
-{
-    if (meta->kind == APR_META_UINT && meta->u > INT64_MAX) {
-        char text[32];
-
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)meta->u);
-        apr_json_string(j, text);
-    } else if (meta->kind == APR_META_ARRAY) {
-        apr_meta_cursor cursor = {0};
-        apr_meta element;
-
-        apr_json_open(j, '[');
-        while (apr_meta_next(meta, &cursor, &element))
-            put_value(j, &element);
-        apr_json_close(j, ']');
-    } else {
-        apr_json_meta(j, meta, UINT64_MAX);
-    }
+    return kind != APR_ENTRY_MADE && (kind != APR_ENTRY_GGUF || !apr_source_in_vocab(meta->key));
 }
 
 /* Everything else the source says; of GGUF entries also the types, so that they can be restored. */
 static void put_source(apr_json *j, const apr_model *m)
 {
-    const bool gguf = strncmp(m->format, "GGUF", 4) == 0;
+    apr_source_keys keys = apr_source_keys_of(m);
 
     for (size_t i = 0; i < m->n_meta; i++) {
-        const apr_meta *meta = &m->meta[i];
-
-        if (is_written(meta->key) || apr_model_meta_find(m, meta->key) != meta)
+        if (!is_kept(&keys, &m->meta[i]))
             continue;
-        apr_json_key(j, meta->key);
-        put_value(j, meta);
+        apr_json_key(j, m->meta[i].key);
+        apr_source_put(j, &m->meta[i]);
     }
-    if (!gguf)
-        return;
-    apr_json_key(j, "source_types");
-    apr_json_open(j, '{');
-    for (size_t i = 0; i < m->n_meta; i++)
-        if (!is_written(m->meta[i].key) && apr_model_meta_find(m, m->meta[i].key) == &m->meta[i])
-            apr_json_put_string(j, m->meta[i].key, m->meta[i].type_name);
-    apr_json_close(j, '}');
+    if (apr_source_has_kind(&keys, APR_ENTRY_GGUF)) {
+        apr_json_key(j, APR_SOURCE_TYPES);
+        apr_json_open(j, '{');
+        for (size_t i = 0; i < m->n_meta; i++)
+            if (is_kept(&keys, &m->meta[i]) && apr_source_type(&keys, &m->meta[i]) != NULL)
+                apr_json_put_string(j, m->meta[i].key, apr_source_type(&keys, &m->meta[i]));
+        apr_json_close(j, '}');
+    }
+    apr_source_keys_free(&keys);
 }
 
 /* The format that the weights first came in. */

@@ -9,6 +9,7 @@
 #include "../formats.h"
 #include "../file_limits.h"
 #include "../storage_types.h"
+#include "source_keys.h"
 #include <limits.h>
 #include <string.h>
 
@@ -346,6 +347,23 @@ static trueno_status begin_with_first_part(apr_model *m, gguf_file *f, trueno_er
     return read_file_keys(m, f, err);
 }
 
+/* Entries of other formats that a conversion put into one key become entries again. */
+static trueno_status open_bag(apr_model *m, trueno_error *err)
+{
+    const apr_meta *bag = apr_model_meta_find(m, APR_SOURCE_BAG);
+    json_t *object;
+    trueno_status status;
+
+    if (bag == NULL || bag->kind != APR_META_STRING ||
+        apr_json_parse(m->path, bag->text.data, bag->text.length, &object, NULL) < 0)
+        return TRUENO_OK;
+    if (m->defaults.do_sample < 0 && json_is_true(json_object_get(object, APR_SOURCE_DO_SAMPLE)))
+        m->defaults.do_sample = 1;
+    status = apr_source_take(m, object, err);
+    json_decref(object);
+    return status < 0 ? status : apr_model_index_meta(m, err);
+}
+
 trueno_status apr_gguf_read(apr_model *m, trueno_error *err)
 {
     gguf_file first;
@@ -360,7 +378,7 @@ trueno_status apr_gguf_read(apr_model *m, trueno_error *err)
     if ((status = apr_model_index_tensors(m, err)) < 0 ||
         (status = apr_model_check_extents(m, err)) < 0 ||
         (status = apr_gguf_read_config(m, err)) < 0 || (status = apr_gguf_read_vocab(m, err)) < 0 ||
-        (status = apr_gguf_config_from_tensors(m, err)) < 0)
+        (status = apr_gguf_config_from_tensors(m, err)) < 0 || (status = open_bag(m, err)) < 0)
         return status;
     return apr_model_assign_roles(m, APR_NAMES_GGUF, err);
 }

@@ -3,7 +3,7 @@
 #include "gguf_write.h"
 
 #include "../config.h"
-#include "../json_read.h"
+#include "source_keys.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,32 +98,54 @@ static trueno_status keep_key(const apr_model *m, const apr_meta *meta, const ch
                  : put_scalar(m, meta->key, meta, type, &keys->bytes, err);
 }
 
-/* The types of a .apr source's entries that came from a GGUF file, or NULL. */
-static json_t *source_types(const apr_model *m)
+/* Entries that never were GGUF keys, as one text. */
+static trueno_status put_bag(const apr_source_keys *source, apr_gguf_keys *keys, trueno_error *err)
 {
-    const apr_meta *types = apr_model_meta_find(m, "source_types");
+    static const apr_entry_kind KINDS[] = {APR_ENTRY_CONFIG, APR_ENTRY_GENERATION, APR_ENTRY_OTHER};
+    apr_json j = {.buffer.allocator = source->m->options.allocator};
+    size_t bytes;
+    char *text;
+    bool any = false;
+    trueno_status status;
 
-    return types != NULL && types->kind == APR_META_JSON
-               ? json_loadb(types->text.data, types->text.length, 0, NULL)
-               : NULL;
+    apr_json_open(&j, '{');
+    if (source->m->defaults.do_sample > 0) { /* which no key of GGUF says */
+        apr_json_put_bool(&j, APR_SOURCE_DO_SAMPLE, true);
+        any = true;
+    }
+    for (size_t i = 0; i < source->m->n_meta; i++) {
+        const apr_meta *meta = &source->m->meta[i];
+        const apr_entry_kind kind = apr_source_kind(source, meta);
+
+        if (kind != KINDS[0] && kind != KINDS[1] && kind != KINDS[2])
+            continue;
+        any = true;
+        apr_json_key(&j, meta->key);
+        apr_source_put(&j, meta);
+    }
+    apr_json_close(&j, '}');
+    if ((status = apr_json_finish(&j, source->m->path, &text, &bytes, err)) < 0)
+        return status;
+    if (any)
+        apr_gguf_key_text(keys, APR_SOURCE_BAG, text);
+    trueno_release(source->m->options.allocator, text, bytes + 1);
+    return TRUENO_OK;
 }
 
-/* Every entry that was a GGUF key, in its old type; their names go on. */
-static trueno_status keep_source(const apr_model *m, const json_t *types, apr_gguf_keys *keys,
+/* Every entry that is or was a GGUF key, in its type; then all others. */
+static trueno_status keep_source(const apr_source_keys *source, apr_gguf_keys *keys,
                                  trueno_error *err)
 {
-    const bool gguf = strncmp(m->format, "GGUF", 4) == 0;
+    const apr_model *m = source->m;
     trueno_status status = TRUENO_OK;
 
     for (size_t i = 0; i < m->n_meta && status == TRUENO_OK; i++) {
         const apr_meta *meta = &m->meta[i];
-        const char *type =
-            gguf ? meta->type_name : json_string_value(json_object_get(types, meta->key));
 
-        if (type != NULL && !is_own(meta->key) && apr_model_meta_find(m, meta->key) == meta)
-            status = keep_key(m, meta, type, keys, err);
+        if (apr_source_kind(source, meta) == APR_ENTRY_GGUF && !is_own(meta->key))
+            status = keep_key(m, meta, apr_source_type(source, meta), keys, err);
     }
-    return status;
+    return status < 0 ? status : put_bag(source, keys, err);
 }
 
 /* The key of a field: the second of two names of the norm's epsilon where that one is meant. */
@@ -169,16 +191,17 @@ static void put_field(const apr_model *m, const apr_config *c, const apr_field *
         apr_gguf_key_u32(keys, key, (uint32_t)number);
 }
 
-static bool was_kept(const apr_model *m, const json_t *types, const char *key)
+/* True when the source has a key of that name. */
+static bool was_kept(const apr_source_keys *source, const char *key)
 {
-    if (strncmp(m->format, "GGUF", 4) == 0)
-        return apr_model_meta_find(m, key) != NULL;
-    return json_object_get(types, key) != NULL;
+    const apr_meta *meta = apr_model_meta_find(source->m, key);
+
+    return meta != NULL && apr_source_kind(source, meta) == APR_ENTRY_GGUF;
 }
 
-static void put_defaults(const apr_model *m, const json_t *types, apr_gguf_keys *keys)
+static void put_defaults(const apr_source_keys *source, apr_gguf_keys *keys)
 {
-    const apr_generation_defaults *d = &m->defaults;
+    const apr_generation_defaults *d = &source->m->defaults;
     const struct {
         const char *key;
         float value;
@@ -188,9 +211,9 @@ static void put_defaults(const apr_model *m, const json_t *types, apr_gguf_keys 
                 {"general.sampling.penalty_repeat", d->repeat_penalty}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (rows[i].value >= 0 && !was_kept(m, types, rows[i].key))
+        if (rows[i].value >= 0 && !was_kept(source, rows[i].key))
             apr_gguf_key_f32(keys, rows[i].key, rows[i].value);
-    if (d->top_k >= 0 && !was_kept(m, types, "general.sampling.top_k"))
+    if (d->top_k >= 0 && !was_kept(source, "general.sampling.top_k"))
         apr_gguf_key_u32(keys, "general.sampling.top_k", (uint32_t)d->top_k);
 }
 
@@ -204,9 +227,9 @@ static float long_rope_attention(const apr_config *c)
     return scale <= 1 ? 1.0F : (float)sqrt(1 + log(scale) / log(c->rope_original_positions));
 }
 
-static void put_config(const apr_model *m, const apr_config *c, const json_t *types,
-                       apr_gguf_keys *keys)
+static void put_config(const apr_source_keys *source, const apr_config *c, apr_gguf_keys *keys)
 {
+    const apr_model *m = source->m;
     const apr_field *field;
     char key[160];
 
@@ -214,33 +237,33 @@ static void put_config(const apr_model *m, const apr_config *c, const json_t *ty
         if (field->keys[APR_COLUMN_GGUF][0] == '\0' || is_said_by_tensors(c, field->name))
             continue;
         field_key(m, field, key, sizeof key);
-        if (!was_kept(m, types, key))
+        if (!was_kept(source, key))
             put_field(m, c, field, key, keys);
     }
     (void)snprintf(key, sizeof key, "%s.attention.value_length", c->architecture);
-    if (!was_kept(m, types, key))
+    if (!was_kept(source, key))
         apr_gguf_key_u32(keys, key, (uint32_t)c->head_dim);
     (void)snprintf(key, sizeof key, "%s.rope.scaling.attn_factor", c->architecture);
     if (c->rope_scaling == APR_ROPE_SCALING_LONGROPE && c->rope_original_positions > 1 &&
-        !was_kept(m, types, key))
+        !was_kept(source, key))
         apr_gguf_key_f32(keys, key, long_rope_attention(c));
 }
 
 trueno_status apr_gguf_write_config(const apr_model *m, const apr_config *config,
                                     apr_gguf_keys *keys, trueno_error *err)
 {
-    json_t *types = source_types(m);
+    apr_source_keys source = apr_source_keys_of(m);
     trueno_status status;
 
     apr_gguf_key_text(keys, "general.architecture", config->architecture);
-    status = keep_source(m, types, keys, err);
+    status = keep_source(&source, keys, err);
     if (status == TRUENO_OK) {
-        if (config->name[0] != '\0' && !was_kept(m, types, "general.name"))
+        if (config->name[0] != '\0' && !was_kept(&source, "general.name"))
             apr_gguf_key_text(keys, "general.name", config->name);
         if (m->architecture != NULL)
-            put_config(m, config, types, keys);
-        put_defaults(m, types, keys);
+            put_config(&source, config, keys);
+        put_defaults(&source, keys);
     }
-    json_decref(types);
+    apr_source_keys_free(&source);
     return status;
 }

@@ -9,7 +9,9 @@
 #include "../formats.h"
 #include "../vocab.h"
 #include "apr_shards.h"
+#include "../reader.h"
 #include "safetensors.h"
+#include "source_keys.h"
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -65,6 +67,29 @@ static trueno_status load_companions(apr_model *m, const char *folder, apr_hf_fi
     return status;
 }
 
+static void set_name(apr_model *m, const json_t *name)
+{
+    if (json_is_string(name))
+        apr_copy_line(m->config.name, sizeof m->config.name,
+                      (apr_text){json_string_value(name), (uint32_t)json_string_length(name)});
+}
+
+/* Entries of config.json, and those of other formats that a conversion put there as one member. */
+static trueno_status read_entries(apr_model *m, json_t *config, trueno_error *err)
+{
+    json_t *others = json_incref(json_object_get(config, APR_SOURCE_METADATA));
+    trueno_status status;
+
+    (void)json_object_del(config, APR_SOURCE_METADATA);
+    status = apr_json_to_meta(m, config, "", err);
+    if (status == TRUENO_OK && json_is_object(others))
+        status = apr_source_take(m, others, err);
+    if (m->config.name[0] == '\0')
+        set_name(m, json_object_get(others, "general.name"));
+    json_decref(others);
+    return status;
+}
+
 /* What is known besides the weights. */
 static trueno_status read_companions(apr_model *m, const char *folder, const apr_hf_files *files,
                                      trueno_error *err)
@@ -74,7 +99,7 @@ static trueno_status read_companions(apr_model *m, const char *folder, const apr
 
     apr_vocab_init(&m->vocab);
     if (files->config != NULL && ((status = apr_hf_config(m, files->config, err)) < 0 ||
-                                  (status = apr_json_to_meta(m, files->config, "", err)) < 0))
+                                  (status = read_entries(m, files->config, err)) < 0))
         return status;
     if (files->generation != NULL &&
         (status = apr_json_to_meta(m, files->generation, "generation.", err)) < 0)

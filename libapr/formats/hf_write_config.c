@@ -3,38 +3,60 @@
 #include "hf_write.h"
 
 #include "../config_json.h"
+#include "source_keys.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Entries of a config.json that came along and that nothing below writes. */
-static bool is_kept(const apr_model *m, const apr_meta *meta)
+/* True when config.json gets a member of that name from the model's entries. */
+static bool was_kept(const apr_source_keys *keys, const char *key)
 {
-    static const char *const OTHERS[] = {
-        "apr_dtype_table", "model_type",        "original_format",    "generation",
-        "source_types",    "rope_long_factors", "rope_short_factors", "architectures",
-        "dtype",           "torch_dtype",       "tie_word_embeddings"};
-    const apr_meta *origin = apr_model_meta_find(m, "original_format");
-    const bool hf = strcmp(m->format, "SafeTensors") == 0 ||
-                    (origin != NULL && origin->kind == APR_META_STRING &&
-                     origin->text.length == strlen("safetensors"));
+    const apr_meta *meta = apr_model_meta_find(keys->m, key);
 
-    if (!hf || strchr(meta->key, '.') != NULL)
-        return false;
-    if (strlen(meta->key) > 9 && strcmp(meta->key + strlen(meta->key) - 9, "_token_id") == 0)
-        return !m->has_vocab; /* else the vocabulary says it */
-    if (apr_config_names(meta->key))
-        return false;
-    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
-        if (strcmp(OTHERS[i], meta->key) == 0)
-            return false;
-    return true;
+    return meta != NULL && apr_source_kind(keys, meta) == APR_ENTRY_CONFIG;
 }
 
-static bool was_kept(const apr_model *m, const char *key)
+/* True for keys of GGUF files that neither config.json nor the tokenizer's files say. */
+static bool is_beyond(const apr_source_keys *keys, const apr_meta *meta)
 {
-    const apr_meta *meta = apr_model_meta_find(m, key);
+    static const char *const OF_WEIGHTS[] = {"general.file_type", "general.quantization_version"};
+    const apr_entry_kind kind = apr_source_kind(keys, meta);
 
-    return meta != NULL && is_kept(m, meta);
+    for (size_t i = 0; i < sizeof OF_WEIGHTS / sizeof OF_WEIGHTS[0]; i++)
+        if (strcmp(OF_WEIGHTS[i], meta->key) == 0)
+            return false;
+    return kind == APR_ENTRY_OTHER || (kind == APR_ENTRY_GGUF && !apr_source_in_vocab(meta->key) &&
+                                       !apr_source_in_config(keys->m, meta->key));
+}
+
+/* Keys of GGUF files with their types, for the way back. */
+static void put_beyond(apr_json *j, const apr_source_keys *keys)
+{
+    const apr_model *m = keys->m;
+
+    apr_json_key(j, APR_SOURCE_METADATA);
+    apr_json_open(j, '{');
+    for (size_t i = 0; i < m->n_meta; i++) {
+        if (!is_beyond(keys, &m->meta[i]))
+            continue;
+        apr_json_key(j, m->meta[i].key);
+        apr_source_put(j, &m->meta[i]);
+    }
+    apr_json_close(j, '}');
+    apr_json_key(j, APR_SOURCE_TYPES);
+    apr_json_open(j, '{');
+    for (size_t i = 0; i < m->n_meta; i++)
+        if (is_beyond(keys, &m->meta[i]) && apr_source_type(keys, &m->meta[i]) != NULL)
+            apr_json_put_string(j, m->meta[i].key, apr_source_type(keys, &m->meta[i]));
+    apr_json_close(j, '}');
+}
+
+static void put_all_beyond(apr_json *j, const apr_source_keys *keys)
+{
+    for (size_t i = 0; i < keys->m->n_meta; i++)
+        if (is_beyond(keys, &keys->m->meta[i])) {
+            put_beyond(j, keys);
+            return;
+        }
 }
 
 /* The name that config.json has for a field: the first without a dot, "" when there is none. */
@@ -126,8 +148,9 @@ static void put_id(apr_json *j, const char *key, int32_t id)
         apr_json_null(j);
 }
 
-static void put_class(apr_json *j, const apr_model *m, const char *dtype)
+static void put_class(apr_json *j, const apr_source_keys *keys, const char *dtype)
 {
+    const apr_model *m = keys->m;
     const apr_architecture *row = m->architecture;
 
     apr_json_key(j, "architectures");
@@ -136,11 +159,11 @@ static void put_class(apr_json *j, const apr_model *m, const char *dtype)
     apr_json_close(j, ']');
     apr_json_put_string(j, "model_type", row->hf_model_type);
     apr_json_put_string(j, "torch_dtype", dtype);
-    if (!was_kept(m, "hidden_act"))
+    if (!was_kept(keys, "hidden_act"))
         apr_json_put_string(j, "hidden_act", row->hf_activation);
-    if (row->norm_plus_one && !was_kept(m, "hidden_activation"))
+    if (row->norm_plus_one && !was_kept(keys, "hidden_activation"))
         apr_json_put_string(j, "hidden_activation", row->hf_activation);
-    if (!was_kept(m, "attention_bias")) {
+    if (!was_kept(keys, "attention_bias")) {
         apr_json_key(j, "attention_bias");
         apr_json_bool(j, apr_model_role(m, APR_ATTN_Q_BIAS, 0) != NULL);
     }
@@ -148,49 +171,51 @@ static void put_class(apr_json *j, const apr_model *m, const char *dtype)
 
 void apr_hf_write_config(apr_json *j, const apr_model *m, const apr_config *c, const char *dtype)
 {
-    const bool has_rope = was_kept(m, "rope_parameters") || was_kept(m, "rope_scaling");
+    apr_source_keys keys = apr_source_keys_of(m);
+    const bool has_rope = was_kept(&keys, "rope_parameters") || was_kept(&keys, "rope_scaling");
     const apr_field *field;
     char key[64];
 
     apr_json_open(j, '{');
-    put_class(j, m, dtype);
-    for (size_t i = 0; i < m->n_meta; i++) {
-        if (!is_kept(m, &m->meta[i]))
-            continue;
-        apr_json_key(j, m->meta[i].key);
-        apr_json_meta(j, &m->meta[i], UINT64_MAX);
-    }
+    put_class(j, &keys, dtype);
+    apr_source_put_kind(j, &keys, APR_ENTRY_CONFIG);
     for (unsigned i = 0; (field = apr_config_field(i)) != NULL; i++) {
         field_key(m, field, key);
-        if (key[0] != '\0' && !was_kept(m, key))
+        if (key[0] != '\0' && !was_kept(&keys, key))
             put_field(j, c, field, key);
     }
-    if (m->architecture->post_norms && c->query_scale == 0) { /* where GGUF says nothing */
+    if (m->architecture->post_norms && c->query_scale == 0 &&
+        !was_kept(&keys, "query_pre_attn_scalar")) { /* where GGUF says nothing */
         apr_json_key(j, "query_pre_attn_scalar");
         apr_json_int(j, c->head_dim);
     }
     if (!has_rope)
         put_scaling(j, c);
-    if (!has_rope && c->n_rot != c->head_dim && !was_kept(m, "partial_rotary_factor"))
+    if (!has_rope && c->n_rot != c->head_dim && !was_kept(&keys, "partial_rotary_factor"))
         put_float(j, "partial_rotary_factor", (float)c->n_rot / (float)c->head_dim);
-    if (c->sliding_window > 0 && !was_kept(m, "use_sliding_window")) {
+    if (c->sliding_window > 0 && !was_kept(&keys, "use_sliding_window")) {
         apr_json_key(j, "use_sliding_window");
         apr_json_bool(j, true);
     }
-    if (!was_kept(m, "bos_token_id"))
+    if (!was_kept(&keys, "bos_token_id"))
         put_id(j, "bos_token_id", m->has_vocab ? m->vocab.bos : -1);
-    if (!was_kept(m, "pad_token_id"))
+    if (!was_kept(&keys, "pad_token_id"))
         put_id(j, "pad_token_id", m->has_vocab ? m->vocab.pad : -1);
     if (m->has_vocab)
         put_ends(j, &m->vocab);
+    put_all_beyond(j, &keys);
     apr_json_close(j, '}');
+    apr_source_keys_free(&keys);
 }
 
 void apr_hf_write_generation(apr_json *j, const apr_model *m)
 {
     const apr_generation_defaults *d = &m->defaults;
+    apr_source_keys keys = apr_source_keys_of(m);
 
     apr_json_open(j, '{');
+    apr_source_put_kind(j, &keys, APR_ENTRY_GENERATION);
+    apr_source_keys_free(&keys);
     if (m->has_vocab) {
         put_id(j, "bos_token_id", m->vocab.bos);
         put_id(j, "pad_token_id", m->vocab.pad);
