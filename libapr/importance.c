@@ -17,10 +17,12 @@ enum { NAME_BYTES = 256, MOST_ENTRIES = 1 << 20, MOST_WIDTH = 1 << 24, ROWS_IN_A
 
 typedef struct entry {
     char name[NAME_BYTES];
-    int32_t width;
-    double *sums;  /* [width] of squares */
-    float *means;  /* [width] */
-    double n_rows; /* that the sums are over */
+    int32_t width;    /* of all parts */
+    int32_t parts;    /* experts of a stack, each of width / parts values; else 1 */
+    double *sums;     /* [width] of squares */
+    float *means;     /* [width] */
+    double *n_rows;   /* [parts], that the sums are over */
+    double most_rows; /* of a part */
 } entry;
 
 struct apr_importance {
@@ -41,6 +43,7 @@ void apr_importance_free(apr_importance *m)
     for (size_t i = 0; m != NULL && i < m->n; i++) {
         free(m->entries[i].sums);
         free(m->entries[i].means);
+        free(m->entries[i].n_rows);
     }
     if (m != NULL)
         free(m->entries);
@@ -55,9 +58,9 @@ static entry *find(const apr_importance *m, const char *name)
     return NULL;
 }
 
-/* A new entry of zeros; its name is a text of `length` bytes. */
+/* A new entry of zeros; its name is a text of `length` bytes. `width` is that of all parts. */
 static trueno_status add_entry(apr_importance *m, const char *name, size_t length, int32_t width,
-                               entry **out, trueno_error *err)
+                               int32_t parts, entry **out, trueno_error *err)
 {
     entry *e;
 
@@ -75,44 +78,75 @@ static trueno_status add_entry(apr_importance *m, const char *name, size_t lengt
     }
     e = &m->entries[m->n];
     *e = (entry){.width = width,
+                 .parts = parts,
                  .sums = calloc((size_t)width, sizeof(double)),
-                 .means = calloc((size_t)width, sizeof(float))};
+                 .means = calloc((size_t)width, sizeof(float)),
+                 .n_rows = calloc((size_t)parts, sizeof(double))};
     memcpy(e->name, name, length);
     m->n++; /* so that it is freed */
     *out = e;
-    if (e->sums == NULL || e->means == NULL)
+    if (e->sums == NULL || e->means == NULL || e->n_rows == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d inputs of %s", width, e->name);
     return TRUENO_OK;
 }
 
-static void set_means(entry *e)
+/* Of an expert that saw no row all inputs weigh the same. */
+static void set_means(entry *e, int32_t part)
 {
-    for (int32_t i = 0; i < e->width; i++)
-        e->means[i] = e->n_rows > 0 ? (float)(e->sums[i] / e->n_rows) : 0;
+    const int32_t width = e->width / e->parts;
+    const double n = e->n_rows[part];
+
+    for (int32_t i = part * width; i < (part + 1) * width; i++)
+        e->means[i] = n > 0 ? (float)(e->sums[i] / n) : 1;
+    e->most_rows = n > e->most_rows ? n : e->most_rows;
 }
 
-trueno_status apr_importance_add(apr_importance *m, const char *name, const float *rows,
-                                 int32_t n_rows, int32_t width, trueno_error *err)
+/* Add rows to a part; all parts have their weights from the first rows of any on. */
+static trueno_status add_rows(entry *e, int32_t part, const float *rows, int32_t n_rows,
+                              int32_t width, trueno_error *err)
 {
-    entry *e = find(m, name);
-    trueno_status status;
+    double *sums = e->sums + (size_t)part * (size_t)width;
 
-    if (e == NULL && (status = add_entry(m, name, strlen(name), width, &e, err)) < 0)
-        return status;
-    if (e->width != width)
-        return trueno_fail(err, TRUENO_USAGE, "%s: inputs of %d and of %d values", name, e->width,
-                           width);
     for (int32_t r = 0; r < n_rows; r++)
         for (int32_t i = 0; i < width; i++) {
             const double x = rows[(size_t)r * (size_t)width + (size_t)i];
 
             if (!isfinite(x))
-                return trueno_fail(err, TRUENO_CONTENT, "%s: input %d is not finite", name, i);
-            e->sums[i] += x * x;
+                return trueno_fail(err, TRUENO_CONTENT, "%s: input %d is not finite", e->name, i);
+            sums[i] += x * x;
         }
-    e->n_rows += n_rows;
-    set_means(e);
+    e->n_rows[part] += n_rows;
+    set_means(e, part);
     return TRUENO_OK;
+}
+
+trueno_status apr_importance_add_expert(apr_importance *m, const char *name, int32_t expert,
+                                        int32_t n_experts, const float *rows, int32_t n_rows,
+                                        int32_t width, trueno_error *err)
+{
+    entry *e = find(m, name);
+    trueno_status status;
+
+    if (expert < 0 || expert >= n_experts || width < 1 || n_experts > MOST_WIDTH / width)
+        return trueno_fail(err, TRUENO_USAGE, "%s: inputs of %d values, expert %d of %d", name,
+                           width, expert, n_experts);
+    if (e == NULL) {
+        status = add_entry(m, name, strlen(name), n_experts * width, n_experts, &e, err);
+        if (status < 0)
+            return status;
+        for (int32_t i = 0; i < n_experts; i++)
+            set_means(e, i);
+    }
+    if (e->parts != n_experts || e->width / e->parts != width)
+        return trueno_fail(err, TRUENO_USAGE, "%s: inputs of %d and of %d values", name,
+                           e->width / e->parts, width);
+    return add_rows(e, expert, rows, n_rows, width, err);
+}
+
+trueno_status apr_importance_add(apr_importance *m, const char *name, const float *rows,
+                                 int32_t n_rows, int32_t width, trueno_error *err)
+{
+    return apr_importance_add_expert(m, name, 0, 1, rows, n_rows, width, err);
 }
 
 void apr_importance_end_chunk(apr_importance *m)
@@ -134,7 +168,7 @@ const float *apr_importance_find(const apr_importance *m, const char *name, int6
 {
     const entry *e = find(m, name);
 
-    return e != NULL && e->width == width && e->n_rows > 0 ? e->means : NULL;
+    return e != NULL && e->width == width && e->most_rows > 0 ? e->means : NULL;
 }
 
 static void put_int(apr_buffer *b, int32_t v)
@@ -146,7 +180,7 @@ static void put_int(apr_buffer *b, int32_t v)
 /* Values are means times the number of calls, which the reader divides by. */
 static void put_entry(apr_buffer *b, const entry *e)
 {
-    const double calls = e->n_rows < ROWS_IN_A_CALL ? 1 : floor(e->n_rows / ROWS_IN_A_CALL);
+    const double calls = e->most_rows < ROWS_IN_A_CALL ? 1 : floor(e->most_rows / ROWS_IN_A_CALL);
 
     put_int(b, (int32_t)strlen(e->name));
     apr_buffer_append(b, e->name, strlen(e->name));
@@ -211,9 +245,9 @@ static trueno_status read_entry(apr_importance *m, apr_reader *r, trueno_error *
     if (width == 0 || width > MOST_WIDTH || calls > INT32_MAX)
         return apr_reader_fail(r, TRUENO_FORMAT, err, "%u values over %u calls", width, calls);
     if ((status = apr_read_bytes(r, "values", (size_t)width * sizeof(float), &values, err)) < 0 ||
-        (status = add_entry(m, (const char *)name, length, (int32_t)width, &e, err)) < 0)
+        (status = add_entry(m, (const char *)name, length, (int32_t)width, 1, &e, err)) < 0)
         return status;
-    e->n_rows = calls;
+    e->n_rows[0] = calls;
     for (uint32_t i = 0; i < width; i++) {
         uint32_t bits;
         float x;
@@ -225,7 +259,7 @@ static trueno_status read_entry(apr_importance *m, apr_reader *r, trueno_error *
             return status;
         e->sums[i] = (double)x;
     }
-    set_means(e);
+    set_means(e, 0);
     return TRUENO_OK;
 }
 
@@ -248,6 +282,27 @@ static trueno_status read_old(apr_importance *m, apr_reader *r, trueno_error *er
     return status;
 }
 
+/* Sums of squares and numbers of rows as floats, which may lie unaligned. */
+static trueno_status take_sums(entry *e, const apr_reader *r, const char *sums, const char *counts,
+                               trueno_error *err)
+{
+    trueno_status status = TRUENO_OK;
+    float x;
+
+    for (int32_t i = 0; i < e->width && status == TRUENO_OK; i++) {
+        memcpy(&x, sums + (size_t)i * sizeof x, sizeof x);
+        status = check_value(r, (double)x, err);
+        e->sums[i] = (double)x;
+    }
+    for (int32_t i = 0; i < e->parts && status == TRUENO_OK; i++) {
+        memcpy(&x, counts + (size_t)i * sizeof x, sizeof x);
+        status = check_value(r, (double)x, err);
+        e->n_rows[i] = (double)x;
+        set_means(e, i);
+    }
+    return status;
+}
+
 /* "NAME.in_sum2" holds sums of squares, "NAME.counts" over how many rows. */
 static trueno_status read_sums(apr_importance *m, const apr_reader *r, const apr_model *file,
                                const apr_tensor *t, trueno_error *err)
@@ -256,7 +311,6 @@ static trueno_status read_sums(apr_importance *m, const apr_reader *r, const apr
     const size_t length = strlen(t->name), stem = length - (sizeof SUMS - 1);
     char counts_name[NAME_BYTES + 16];
     const apr_tensor *counts;
-    float rows;
     entry *e;
     trueno_status status;
 
@@ -267,25 +321,15 @@ static trueno_status read_sums(apr_importance *m, const apr_reader *r, const apr
     if (counts == NULL || t->type != TRUENO_F32 || counts->type != TRUENO_F32)
         return apr_reader_fail(r, TRUENO_FORMAT, err, "%s has no %s of floats", t->name,
                                counts_name);
-    if (apr_tensor_elements(counts) != 1 || t->dims[t->n_dims - 1] > MOST_WIDTH)
-        return TRUENO_OK; /* experts: weighed each by its own rows, not used */
-    status = add_entry(m, t->name, stem, (int32_t)t->dims[t->n_dims - 1], &e, err);
-    if (status < 0)
-        return status;
-    memcpy(&rows, counts->data, sizeof rows);
-    if ((status = check_value(r, (double)rows, err)) < 0)
-        return status;
-    e->n_rows = (double)rows;
-    for (int32_t i = 0; i < e->width; i++) {
-        float x;
-
-        memcpy(&x, (const char *)t->data + (size_t)i * sizeof x, sizeof x);
-        if ((status = check_value(r, (double)x, err)) < 0)
-            return status;
-        e->sums[i] = (double)x;
-    }
-    set_means(e);
-    return TRUENO_OK;
+    if (apr_tensor_elements(counts) > apr_tensor_elements(t) ||
+        apr_tensor_elements(t) % apr_tensor_elements(counts) != 0 ||
+        apr_tensor_elements(t) > MOST_WIDTH)
+        return apr_reader_fail(r, TRUENO_FORMAT, err, "%s has %llu values, %s %llu", t->name,
+                               (unsigned long long)apr_tensor_elements(t), counts_name,
+                               (unsigned long long)apr_tensor_elements(counts));
+    status = add_entry(m, t->name, stem, (int32_t)apr_tensor_elements(t),
+                       (int32_t)apr_tensor_elements(counts), &e, err);
+    return status < 0 ? status : take_sums(e, r, t->data, counts->data, err);
 }
 
 static trueno_status read_gguf(apr_importance *m, const apr_reader *r, trueno_error *err)

@@ -77,15 +77,33 @@ static void measure_rows(void *context, int64_t begin, int64_t end, int thread)
     (void)pthread_mutex_unlock(&l->lock);
 }
 
-/* Weights of the columns by the importance matrix, or NULL. */
-static const float *importance_of(const writing *w, int64_t cols)
+static bool is_experts(int32_t role)
 {
+    return role == APR_FFN_GATE_EXPERTS || role == APR_FFN_UP_EXPERTS ||
+           role == APR_FFN_DOWN_EXPERTS;
+}
+
+/* Rows of one expert, which share the weights of their columns; else all of the tensor's. */
+static int64_t rows_alike(const apr_planned *p)
+{
+    return is_experts(p->role) && p->expert < 0 && p->n_dims == 3 ? p->dims[1] : INT64_MAX;
+}
+
+/* Weights of the columns of a row by the importance matrix, or NULL. */
+static const float *importance_of(const writing *w, int64_t row, int64_t cols)
+{
+    const apr_planned *p = w->p;
+    const int64_t n = is_experts(p->role) ? w->m->config.n_experts : 1;
+    const float *weights;
     char name[96];
 
-    if (w->options->importance == NULL || w->p->role < 0 || w->p->expert >= 0)
+    if (w->options->importance == NULL || p->role < 0)
         return NULL;
-    apr_role_name((apr_role)w->p->role, w->p->layer, name, sizeof name);
-    return apr_importance_find(w->options->importance, name, cols);
+    apr_role_name((apr_role)p->role, p->layer, name, sizeof name);
+    weights = apr_importance_find(w->options->importance, name, n * cols);
+    if (weights == NULL || n == 1)
+        return weights;
+    return weights + (p->expert >= 0 ? p->expert : row / rows_alike(p)) * cols;
 }
 
 bool apr_planned_may_pack(const apr_planned *p)
@@ -112,6 +130,27 @@ static trueno_status put(writing *w, const void *data, uint64_t bytes, trueno_er
     return apr_output_write(w->out, data, (size_t)bytes, err);
 }
 
+/* A piece's rows into blocks, those of each expert by its own weights. */
+static trueno_status quantize_rows(const writing *w, const apr_piece *piece,
+                                   const trueno_tensor *plain, trueno_error *err)
+{
+    const size_t row_bytes = trueno_row_bytes(w->p->type, piece->cols);
+    const int64_t alike = rows_alike(w->p);
+    trueno_status status = TRUENO_OK;
+
+    for (int64_t row = 0, n; row < piece->rows && status == TRUENO_OK; row += n) {
+        const int64_t at = piece->first + row, left = alike - at % alike;
+        const trueno_tensor rows =
+            trueno_tensor_rows(plain, row, left < piece->rows - row ? left : piece->rows - row);
+
+        n = rows.rows;
+        status = trueno_quantize_rows(&rows, w->p->type, importance_of(w, at, piece->cols),
+                                      (char *)w->blocks + (size_t)row * row_bytes, w->options->pool,
+                                      w->m->options.allocator, err);
+    }
+    return status;
+}
+
 static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_error *err)
 {
     enum { GRAIN = 8 };
@@ -131,9 +170,7 @@ static trueno_status quantize_piece(writing *w, const apr_piece *piece, trueno_e
             return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to quantise %s", w->m->path,
                                w->p->name);
     }
-    status = trueno_quantize_rows(&plain, w->p->type, importance_of(w, piece->cols), w->blocks,
-                                  w->options->pool, a, err);
-    if (status < 0)
+    if ((status = quantize_rows(w, piece, &plain, err)) < 0)
         return status;
     l.blocks = trueno_tensor_make(w->p->type, piece->rows, piece->cols, w->blocks);
     trueno_pool_for(w->options->pool, piece->rows, GRAIN, measure_rows, &l);

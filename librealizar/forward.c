@@ -103,6 +103,7 @@ static void mixture(pass *p, const layer_weights *w, int32_t layer)
 
     product_input(&p->w, layer, APR_FFN_ROUTER, a->h, c->hidden_size);
     p->be->matmul(p->be, w->router, NULL, a->h, p->n, false, a->gate_up);
+    expert_inputs(&p->w, w, layer, a->h, a->gate_up);
     p->be->experts(p->be, (const trueno_weight *const *)w->expert_gate_up,
                    (const trueno_weight *const *)w->expert_down, a->gate_up, c->n_experts,
                    c->n_experts_used, c->expert_renormalize, p->e->arch->activation, a->h, p->n,

@@ -16,6 +16,8 @@ static const struct product {
     {APR_FFN_DOWN, {APR_FFN_DOWN}, 1},
     {APR_FFN_SHARED_GATE, {APR_FFN_SHARED_GATE, APR_FFN_SHARED_UP}, 2},
     {APR_FFN_SHARED_DOWN, {APR_FFN_SHARED_DOWN}, 1},
+    {APR_FFN_GATE_EXPERTS, {APR_FFN_GATE_EXPERTS, APR_FFN_UP_EXPERTS}, 2},
+    {APR_FFN_DOWN_EXPERTS, {APR_FFN_DOWN_EXPERTS}, 1},
 };
 
 typedef struct gathering {
@@ -27,14 +29,19 @@ typedef struct gathering {
 
 static void add_input(gathering *g, const struct product *p, const realizar_event *event)
 {
+    const int32_t n_experts = apr_model_config(g->model)->n_experts;
+
     for (int i = 0; i < p->n && g->status == TRUENO_OK; i++) {
         char name[96];
 
-        if (apr_model_role(g->model, p->matrices[i], event->layer) == NULL)
+        if (event->expert < 0 && apr_model_role(g->model, p->matrices[i], event->layer) == NULL)
             continue;
         apr_role_name(p->matrices[i], event->layer, name, sizeof name);
         g->status =
-            apr_importance_add(g->out, name, event->data, event->n_rows, event->width, g->err);
+            event->expert < 0
+                ? apr_importance_add(g->out, name, event->data, event->n_rows, event->width, g->err)
+                : apr_importance_add_expert(g->out, name, event->expert, n_experts, event->data,
+                                            event->n_rows, event->width, g->err);
     }
 }
 

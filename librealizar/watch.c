@@ -20,7 +20,8 @@ static realizar_event make_event(const watcher *w, realizar_event_kind kind, rea
                             .layer = layer,
                             .role = role,
                             .first_position = w->first_position,
-                            .n_rows = w->n_rows};
+                            .n_rows = w->n_rows,
+                            .expert = -1};
 }
 
 /* Copy rows to host memory; NULL when there is no memory. Waits for the device. */

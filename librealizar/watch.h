@@ -21,6 +21,14 @@ void watcher_end(watcher *w, realizar_stage stage, int32_t layer, apr_role role,
                  const float *output, int32_t width, uint64_t weight_bytes);
 void watcher_input(watcher *w, int32_t layer, apr_role role, const float *x, int32_t width);
 
+/*
+ * The inputs of each expert's products, for the watched rows of a layer: its rows of h [n, hidden]
+ * by the router's scores [n, n_experts], and what its own gate and up make of them. Device arrays;
+ * computed a second time for the listener alone.
+ */
+void watcher_experts(watcher *w, const layer_weights *weights, int32_t layer, const float *h,
+                     const float *router);
+
 /* Where attention leaves its per-head figures, or NULL when not asked for. */
 const trueno_attention_watch *watcher_heads(watcher *w, trueno_attention_watch *place);
 
@@ -44,6 +52,14 @@ static inline void product_input(watcher *w, int32_t layer, apr_role role, const
 {
     if (w->watch != NULL && (w->watch->wants & REALIZAR_WANT_INPUTS))
         watcher_input(w, layer, role, x, width);
+}
+
+/* As above, where it is wanted. */
+static inline void expert_inputs(watcher *w, const layer_weights *weights, int32_t layer,
+                                 const float *h, const float *router)
+{
+    if (w->watch != NULL && (w->watch->wants & REALIZAR_WANT_INPUTS))
+        watcher_experts(w, weights, layer, h, router);
 }
 
 #endif

@@ -33,6 +33,15 @@ TRUENO_API trueno_status apr_importance_add(apr_importance *importance, const ch
                                             const float *rows, int32_t n_rows, int32_t width,
                                             trueno_error *err);
 
+/**
+ * As above for one expert of a stack ("blk.0.ffn_gate_exps.weight"): the rows that were its. The
+ * entry's width is n_experts * width; an expert that no row chose weighs all inputs alike.
+ */
+TRUENO_API trueno_status apr_importance_add_expert(apr_importance *importance, const char *name,
+                                                   int32_t expert, int32_t n_experts,
+                                                   const float *rows, int32_t n_rows, int32_t width,
+                                                   trueno_error *err);
+
 /** Count one more text as seen; the file tells how many. */
 TRUENO_API void apr_importance_end_chunk(apr_importance *importance);
 
@@ -40,7 +49,8 @@ TRUENO_API void apr_importance_end_chunk(apr_importance *importance);
 TRUENO_API size_t apr_importance_count(const apr_importance *importance);
 TRUENO_API int32_t apr_importance_chunks(const apr_importance *importance);
 
-/** Mean squares [width] of a matrix's inputs, or NULL when there is none of this name and width. */
+/** Mean squares [width] of a matrix's inputs (of a stack: [n_experts * cols]), or NULL when there
+ * is none of this name and width. */
 TRUENO_API const float *apr_importance_find(const apr_importance *importance, const char *name,
                                             int64_t width);
 

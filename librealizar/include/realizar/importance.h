@@ -12,8 +12,8 @@ extern "C" {
 
 /**
  * Compute ids[0..count) as one text, from an empty timeline, and add the inputs of every product of
- * attention and of the feed-forward blocks to `out` (experts chosen by a router are left out: each
- * sees rows of its own). Ends with apr_importance_end_chunk(). Errors: those of
+ * attention and of the feed-forward blocks to `out`, of an expert those of the rows that chose it.
+ * Ends with apr_importance_end_chunk(). Errors: those of
  * realizar_session_append() and apr_importance_add().
  */
 TRUENO_API trueno_status realizar_importance_add(apr_importance *out, realizar_session *session,

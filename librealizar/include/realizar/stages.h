@@ -70,6 +70,7 @@ typedef struct realizar_event {
     const float *data;      /**< host memory, [n_rows, width], or NULL */
     const float *log_sum_exp,
         *mean_score; /**< attention: host memory, [n_rows, n_heads], or NULL */
+    int32_t expert;  /**< product inputs of one expert of a mixture: which; else -1 */
 } realizar_event;
 
 /** Called on the thread that computes the step. */
