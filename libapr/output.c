@@ -2,6 +2,7 @@
 /* Files that appear whole: written under a temporary name beside the target, then renamed. */
 #include "output.h"
 
+#include "output_stale.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,9 +29,13 @@ trueno_status apr_output_open(apr_output *out, const char *path, bool force, tru
     if (stat(path, &info) == 0 && (!force || !S_ISREG(info.st_mode)))
         return trueno_fail(err, TRUENO_USAGE, "%s: %s", path,
                            S_ISREG(info.st_mode) ? "exists already" : "is no regular file");
-    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", path, (long)getpid());
+    apr_temporary_sweep(path);
+    (void)apr_temporary_name(path, out->temporary, sizeof out->temporary);
     out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    return out->fd < 0 ? io_error(out->temporary, err) : TRUENO_OK;
+    if (out->fd < 0)
+        return io_error(out->temporary, err);
+    apr_temporary_hold(out->fd);
+    return TRUENO_OK;
 }
 
 static trueno_status write_at(const apr_output *out, const void *data, size_t bytes,

@@ -3,7 +3,7 @@
 #include "output_folder.h"
 
 #include "formats/apr_shards.h"
-#include <dirent.h>
+#include "output_stale.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,26 +17,26 @@ static trueno_status io_error(const char *path, trueno_error *err)
     return trueno_fail(err, TRUENO_IO, "%s: %s", path, strerror(errno));
 }
 
-/* Visit the plain files of a folder: false when it holds anything else, or cannot be read. */
-static bool visit_files(const char *folder, bool remove_them)
+/* Make the temporary folder, and hold it. */
+static trueno_status make_folder(apr_output_folder *out, trueno_error *err)
 {
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-    bool plain = dir != NULL;
+    apr_temporary_sweep(out->path);
+    (void)apr_temporary_name(out->path, out->temporary, sizeof out->temporary);
+    if (mkdir(out->temporary, 0755) != 0)
+        return io_error(out->temporary, err);
+    out->open = true;
+    out->fd = open(out->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (out->fd >= 0)
+        apr_temporary_hold(out->fd);
+    return TRUENO_OK;
+}
 
-    while (plain && (entry = readdir(dir)) != NULL) {
-        struct stat info;
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        plain = fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-                S_ISREG(info.st_mode);
-        if (plain && remove_them)
-            plain = unlinkat(dirfd(dir), entry->d_name, 0) == 0;
-    }
-    if (dir != NULL)
-        (void)closedir(dir);
-    return plain;
+static void let_go(apr_output_folder *out)
+{
+    if (out->fd >= 0)
+        (void)close(out->fd);
+    out->fd = -1;
+    out->open = false;
 }
 
 trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, bool force,
@@ -45,7 +45,7 @@ trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, b
     size_t n = strlen(path);
     struct stat info;
 
-    *out = (apr_output_folder){.open = false};
+    *out = (apr_output_folder){.fd = -1};
     while (n > 1 && path[n - 1] == '/')
         n--;
     if (n >= sizeof out->path)
@@ -53,14 +53,11 @@ trueno_status apr_output_folder_open(apr_output_folder *out, const char *path, b
     memcpy(out->path, path, n);
     if (stat(out->path, &info) == 0 && !force)
         return trueno_fail(err, TRUENO_USAGE, "%s: exists already", out->path);
-    if (stat(out->path, &info) == 0 && (!S_ISDIR(info.st_mode) || !visit_files(out->path, false)))
+    if (stat(out->path, &info) == 0 &&
+        (!S_ISDIR(info.st_mode) || !apr_folder_is_plain(out->path, false)))
         return trueno_fail(err, TRUENO_USAGE, "%s: is no folder of plain files, not replaced",
                            out->path);
-    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", out->path, (long)getpid());
-    if (mkdir(out->temporary, 0755) != 0)
-        return io_error(out->temporary, err);
-    out->open = true;
-    return TRUENO_OK;
+    return make_folder(out, err);
 }
 
 /* The files of a model beside one another; the weights are the last. */
@@ -112,17 +109,14 @@ static trueno_status open_beside(apr_output_folder *out, bool force, trueno_erro
             return trueno_fail(err, TRUENO_USAGE, "%s: %s", target,
                                S_ISREG(info.st_mode) ? "exists already" : "is no regular file");
     }
-    (void)snprintf(out->temporary, sizeof out->temporary, "%s.part-%ld", out->path, (long)getpid());
-    if (mkdir(out->temporary, 0755) != 0)
-        return io_error(out->temporary, err);
-    out->open = true;
-    return TRUENO_OK;
+    return make_folder(out, err);
 }
 
 trueno_status apr_output_folder_open_beside(apr_output_folder *out, const char *path, bool force,
                                             trueno_error *err)
 {
-    *out = (apr_output_folder){.beside = true, .n_files = N_FILES, .name = companion_name};
+    *out =
+        (apr_output_folder){.fd = -1, .beside = true, .n_files = N_FILES, .name = companion_name};
     if (strlen(path) >= sizeof out->path)
         return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path is too long", path);
     memcpy(out->path, path, strlen(path));
@@ -134,7 +128,7 @@ trueno_status apr_output_folder_open_set(apr_output_folder *out, const char *pat
 {
     const size_t length = strlen(path), end = sizeof ".apr" - 1;
 
-    *out = (apr_output_folder){.beside = true, .n_files = count + 1, .name = shard_name};
+    *out = (apr_output_folder){.fd = -1, .beside = true, .n_files = count + 1, .name = shard_name};
     if (length >= sizeof out->path || length <= end)
         return trueno_fail(err, TRUENO_USAGE, "%.100s: too long, or no name", path);
     memcpy(out->path, path, length);
@@ -182,8 +176,14 @@ static trueno_status commit_beside(apr_output_folder *out, trueno_error *err)
             return io_error(to, err);
     }
     (void)rmdir(out->temporary);
-    out->open = false;
+    let_go(out);
     return TRUENO_OK;
+}
+
+/* Let the two folders change names; false where there is none of that name, or it cannot be. */
+static bool exchange(const char *a, const char *b)
+{
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
 }
 
 trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err)
@@ -193,6 +193,10 @@ trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err
 
     if (out->beside)
         return commit_beside(out, err);
+    if (exchange(out->temporary, out->path)) { /* what was there has the temporary name now */
+        apr_output_folder_abandon(out);
+        return TRUENO_OK;
+    }
     (void)snprintf(old, sizeof old, "%s.old", out->temporary);
     replaced = rename(out->path, old) == 0;
     if (rename(out->temporary, out->path) != 0) {
@@ -202,8 +206,8 @@ trueno_status apr_output_folder_commit(apr_output_folder *out, trueno_error *err
             (void)rename(old, out->path);
         return status;
     }
-    out->open = false;
-    if (replaced && visit_files(old, true))
+    let_go(out);
+    if (replaced && apr_folder_is_plain(old, true))
         (void)rmdir(old);
     return TRUENO_OK;
 }
@@ -212,7 +216,7 @@ void apr_output_folder_abandon(apr_output_folder *out)
 {
     if (!out->open)
         return;
-    (void)visit_files(out->temporary, true);
+    (void)apr_folder_is_plain(out->temporary, true);
     (void)rmdir(out->temporary);
-    out->open = false;
+    let_go(out);
 }

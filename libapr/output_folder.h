@@ -11,6 +11,7 @@
 typedef struct apr_output_folder {
     char path[4000], temporary[4064];
     bool open;
+    int fd;          /* of the folder, held while it is filled */
     bool beside;     /* the files go beside `path`, which is that of the weights */
     int32_t n_files; /* of those that go beside */
     /* name of file `i` in the folder, and its path when it has its own; false: too long */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""killed.py APR: conversions killed or interrupted at random moments leave their whole output or none of it."""
+"""killed.py APR: conversions killed or interrupted at random moments leave their whole output or none of it; the next one
+to the same target removes what they left under temporary names."""
 import os
 import random
 import signal
@@ -22,14 +23,18 @@ def attempt(apr, target, number, delay):
         process.send_signal(number)
         process.wait()
         left = sorted(os.listdir(folder))
-        if os.path.exists(path):
+        whole = os.path.exists(path)
+        if whole:
             done = subprocess.run([apr, "validate", path], capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{target}: {done.stderr}"
         elif target != "x.safetensors":  # whose companions come before it
             assert all(".part-" in name for name in left), left
-        if number == signal.SIGINT and not os.path.exists(path) and process.returncode == 130:
+        if number == signal.SIGINT and not whole and process.returncode == 130:
             assert left == [], left
-        return "whole" if os.path.exists(path) else "none"
+        again = subprocess.run([apr, "convert", "demo", "--quantize", "F32", "-q", "--force", "-o", path], capture_output=True, text=True, check=False)
+        assert again.returncode == 0, f"{target}: {again.stderr}"
+        assert not any(".part-" in name for name in os.listdir(folder)), "what a killed conversion left is still there"
+        return "whole" if whole else "none"
 
 
 def main():
