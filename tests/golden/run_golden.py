@@ -149,6 +149,17 @@ def compare(args, golden, exceptions, model):
     return 1 if count["FAIL"] else 0
 
 
+def shorten(golden, first, tokens):
+    """Less of the set, for models that are slow to run."""
+    golden["cases"] = golden["cases"][:first or None]
+    golden["tokens"] = min(tokens or golden["tokens"], golden["tokens"])
+    for case in golden["cases"]:
+        if len(case["ids"]) > golden["tokens"]:
+            case["stop"] = "limit"
+        for row in ("ids", "margins"):
+            case[row] = case[row][:golden["tokens"]]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("golden")
@@ -158,11 +169,15 @@ def main():
     source.add_argument("--fetch", help="a name that tests/models/fetch knows")
     source.add_argument("--convert", metavar="FILE", help="make the model from FILE")
     parser.add_argument("--exceptions", default=EXCEPTIONS, help="default: the file beside the golden sets")
+    parser.add_argument("--first", type=int, default=0, help="only so many cases (default: all)")
+    parser.add_argument("--tokens", type=int, default=0, help="only so many tokens of each (default: all)")
     parser.add_argument("options", nargs="*")
     args = parser.parse_args()
     with open(args.golden, encoding="utf-8") as f:
         golden = json.load(f)
     exceptions = read_exceptions(args.exceptions, golden)
+    if args.first or args.tokens:
+        shorten(golden, args.first, args.tokens)
     with tempfile.TemporaryDirectory() as folder:
         model = model_file(args, golden, folder)
         return 1 if model is None else compare(args, golden, exceptions, model)
