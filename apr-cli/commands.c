@@ -45,6 +45,8 @@ const command_row COMMANDS[] = {
     {"split", "MODEL", "write a model as a set of smaller files",
      GROUP_SPLIT | GROUP_SET | GROUP_FILE, 1, 1, split_command},
     {"join", "MODEL", "write a set of files as one", GROUP_SET | GROUP_FILE, 1, 1, join_command},
+    {"merge", "MODEL MODEL...", "several models of one kind as one",
+     GROUP_MERGE | GROUP_SET | GROUP_FILE, 1, -1, merge_command},
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
      verb_missing},
     {"config", "", "show every option's value", GROUP_EVERY, 0, 0, config_command},

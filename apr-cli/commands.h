@@ -50,6 +50,7 @@ trueno_status validate_command(cli_arguments *a, trueno_error *err);
 trueno_status lint_command(cli_arguments *a, trueno_error *err);
 trueno_status diff_command(cli_arguments *a, trueno_error *err);
 trueno_status hex_command(cli_arguments *a, trueno_error *err);
+trueno_status merge_command(cli_arguments *a, trueno_error *err);
 trueno_status split_command(cli_arguments *a, trueno_error *err);
 trueno_status join_command(cli_arguments *a, trueno_error *err);
 trueno_status config_command(cli_arguments *a, trueno_error *err);

@@ -103,6 +103,14 @@ const manual_text MANUAL_TEXTS[] = {
      "Writes a set of files as one; any file of the set names it. What *apr split* made of a file "
      "becomes that file again, byte for byte.",
      "Back\tapr join model-00001-of-00003.gguf -o model.gguf\n"},
+    {"merge",
+     "Joins models of one architecture, size and vocabulary, value by value: *average*, "
+     "*weighted*, *slerp* (two models along the arc between them) and *ties* (task vectors "
+     "against *--base*: the largest stay, signs are elected, what agrees is averaged). Metadata "
+     "and vocabulary are the first model's, and its weight types unless *--quantize* is given.",
+     "Half of each\tapr merge a.gguf b.gguf -o ab.gguf\n"
+     "Two fine-tunes of one base\tapr merge a.gguf b.gguf --strategy ties --base base.gguf -o "
+     "ab.gguf\n"},
     {"rosetta",
      "Conversions between formats, compared and verified. Each verb has options of its own.",
      "Is a conversion exact?\tapr rosetta verify model.gguf\n"},

@@ -48,6 +48,9 @@ typedef struct cli_options {
     int64_t min_score;
     /* diff */
     bool values;
+    /* merge */
+    const char *strategy, *merge_weights, *base;
+    double ratio, density, lambda;
     /* split */
     int64_t max_tensors;
     /* hex */
@@ -108,6 +111,7 @@ typedef uint64_t option_groups;
 #define GROUP_HEX         ((option_groups)1 << 30)
 #define GROUP_SPLIT       ((option_groups)1 << 31)
 #define GROUP_SET         ((option_groups)1 << 32)
+#define GROUP_MERGE       ((option_groups)1 << 49)
 #define GROUP_DIAGNOSE    ((option_groups)1 << 48)
 
 #define GROUP_EVERY (~(option_groups)0)

@@ -106,18 +106,6 @@ static bool reversed(const apr_planned *p, const apr_tensor *t)
     return p->n_dims == 2 && t->n_dims == 2 && p->dims[0] == t->dims[1] && p->dims[1] == t->dims[0];
 }
 
-static const apr_tensor *find_other(const apr_model *second, const apr_planned *p)
-{
-    for (size_t i = 0; p->role >= 0 && i < second->n_tensors; i++) {
-        const apr_tensor *t = &second->tensors[i];
-
-        if (t->role == p->role && t->expert == p->expert &&
-            (t->layer == p->layer || !APR_ROLE_IS_PER_LAYER(p->role)))
-            return t;
-    }
-    return p->role < 0 ? apr_model_find(second, p->name) : NULL;
-}
-
 static trueno_status compare_values(const apr_model *first, const apr_planned *p,
                                     const apr_model *second, const apr_tensor *t, trueno_pool *pool,
                                     apr_tensor_difference *d, double *total, trueno_error *err)
@@ -247,7 +235,7 @@ static trueno_status compare_planned(comparing *c, const apr_model *first, const
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to compare", first->path);
     for (size_t i = 0; i < plan->n && status == TRUENO_OK; i++) {
         const apr_planned *p = &plan->tensors[i];
-        const apr_tensor *t = find_other(c->second, p);
+        const apr_tensor *t = apr_tensor_like(c->second, p->role, p->layer, p->expert, p->name);
 
         if (t != NULL)
             matched[t - c->second->tensors] = true;

@@ -196,7 +196,7 @@ static trueno_status check_packing(const apr_convert_options *o, const struct wr
 static bool something_changes(const apr_model *m, const struct writer_row *writer,
                               const apr_convert_options *o)
 {
-    return o->mix != NULL || o->compress != NULL || o->shard_bytes > 0 ||
+    return m->blend != NULL || o->mix != NULL || o->compress != NULL || o->shard_bytes > 0 ||
            (writer->packs && (m->n_sources > 1 || m->packed != NULL));
 }
 

@@ -322,6 +322,19 @@ uint64_t apr_tensor_stored_bytes(const apr_model *m, const apr_tensor *t)
     return apr_packed_stored(m, t);
 }
 
+const apr_tensor *apr_tensor_like(const apr_model *m, int32_t role, int32_t layer, int32_t expert,
+                                  const char *name)
+{
+    for (size_t i = 0; role >= 0 && i < m->n_tensors; i++) {
+        const apr_tensor *t = &m->tensors[i];
+
+        if (t->role == role && t->expert == expert &&
+            (t->layer == layer || !APR_ROLE_IS_PER_LAYER(role)))
+            return t;
+    }
+    return role < 0 ? apr_model_find(m, name) : NULL;
+}
+
 size_t apr_model_meta_count(const apr_model *m)
 {
     return m->n_meta;

@@ -45,6 +45,7 @@ struct apr_model {
     apr_tensor *tensors;
     size_t n_tensors;
     struct apr_packed *packed; /* tensors that lie compressed, NULL: none (packed_tensors.h) */
+    struct apr_blend *blend; /* makes other weights of these on their way out, or NULL (blend.h) */
     uint32_t *by_name;
     apr_meta *meta;
     size_t n_meta;
@@ -75,6 +76,13 @@ trueno_status apr_model_index_meta(apr_model *m, trueno_error *err);
 
 /* Order of tensors for apr_make_index(): by file, then by first byte. */
 int apr_extent_order(const void *tensors, uint32_t a, uint32_t b);
+
+/*
+ * The tensor that plays that part (layer and expert where the role has them), or without a role
+ * that of the name; NULL: none.
+ */
+const apr_tensor *apr_tensor_like(const apr_model *m, int32_t role, int32_t layer, int32_t expert,
+                                  const char *name);
 
 /* Refuse tensors whose bytes overlap within a file, or that leave [begin of data, end of file). */
 trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err);

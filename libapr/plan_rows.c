@@ -3,6 +3,7 @@
  * threads. */
 #include "plan_rows.h"
 
+#include "blend.h"
 #include "packed_tensors.h"
 #include <math.h>
 #include <pthread.h>
@@ -14,9 +15,11 @@ typedef struct visit {
     const apr_model *m;
     const apr_planned *p;
     trueno_pool *pool;
-    int64_t rows, cols; /* of one part, as matrix */
-    int64_t most;       /* rows of a piece */
-    void *gathered;     /* rows in their new order, in the source's type */
+    int64_t rows, cols;     /* of one part, as matrix */
+    int64_t most;           /* rows of a piece */
+    const apr_tensor *part; /* in hand, and the piece's first row of it */
+    int64_t first;
+    void *gathered; /* rows in their new order, in the source's type */
     float *floats;
     size_t gathered_bytes, floats_bytes;
     pthread_mutex_t lock; /* over the piece's sums */
@@ -88,16 +91,25 @@ static void add_seen(apr_piece *all, const apr_piece *some)
     all->zeros += some->zeros;
 }
 
+/* The values of row `i` of the piece, which is one of the source's rows. */
+static void blend_row(const visit *v, int64_t i, float *row, int thread)
+{
+    const int64_t at = v->first + i, from = v->p->heads != 0 ? source_row(v, at) : at;
+
+    v->m->blend->values(v->m->blend, v->part, (uint64_t)(from * v->cols), v->cols, row, thread);
+}
+
 static void make_floats(void *context, int64_t begin, int64_t end, int thread)
 {
     visit *v = context;
     apr_piece seen = {.bad = INT64_MAX, .min = INFINITY, .max = -INFINITY};
 
-    (void)thread;
     for (int64_t i = begin; i < end; i++) {
         float *row = v->floats + i * v->cols;
 
         trueno_tensor_row_to_f32(&v->piece.raw, i, row);
+        if (v->m->blend != NULL)
+            blend_row(v, i, row, thread);
         look_at(&seen, row, i * v->cols, v->cols);
         for (int64_t c = 0; v->p->add != 0 && c < v->cols; c++)
             row[c] += v->p->add;
@@ -111,6 +123,7 @@ static void make_piece(visit *v, const trueno_tensor *part, int64_t row, int64_t
 {
     enum { GRAIN = 8 };
 
+    v->first = row;
     v->piece.raw = piece_rows(v, part, row, n);
     v->piece.values = v->floats;
     v->piece.rows = n;
@@ -120,7 +133,7 @@ static void make_piece(visit *v, const trueno_tensor *part, int64_t row, int64_t
     v->piece.max = -INFINITY;
     v->piece.zeros = 0;
     trueno_pool_for(v->pool, n, GRAIN, make_floats, v);
-    if (v->p->add != 0)
+    if (v->p->add != 0 || v->m->blend != NULL)
         v->piece.raw.data = NULL;
 }
 
@@ -151,6 +164,10 @@ static trueno_status visit_parts(visit *v, apr_piece_fn fn, void *user, trueno_e
     for (int32_t i = 0; i < v->p->n_parts && status == TRUENO_OK; i++) {
         trueno_tensor part = part_matrix(v, v->p->parts[i]);
 
+        v->part = v->p->parts[i];
+        if (v->m->blend != NULL &&
+            (status = v->m->blend->begin(v->m->blend, v->part, v->pool, err)) < 0)
+            return status;
         for (int64_t row = 0; row < v->rows && status == TRUENO_OK; row += v->most) {
             const int64_t n = v->rows - row < v->most ? v->rows - row : v->most;
 
