@@ -323,7 +323,8 @@ static int most_warps(int rows)
 
 /* Warps along the columns of a matrix: a function of its shape and the device alone, as it fixes
  * the order of sums. Many where there are few row tiles, since one tile's time is what counts
- * there; else each warp has a part of several. */
+ * there; else each warp has two units of a tile or more, so that blocks of several rows, which have
+ * fewer warps, take as many tiles at once. */
 static int count_slices(const weight_segment *s, int cols, int slices)
 {
     bool few = s->tiles <= 512;
@@ -332,6 +333,7 @@ static int count_slices(const weight_segment *s, int cols, int slices)
 
     if (few && is_packed(s) && 2 * units256 <= most)
         return 2 * units256;
+    each = !few && each < 2 ? 2 : each;
     return (units256 + each - 1) / each;
 }
 
