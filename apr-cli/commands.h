@@ -122,6 +122,10 @@ trueno_status load_engine(const cli_arguments *a, const char *model, bool bench_
                           realizar_engine **out, double *milliseconds, trueno_error *err);
 trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_only,
                          apr_model **out, trueno_error *err);
+/* as load_model(), all weights in memory at once; it leaves compressed ones for apr_model_fetch()
+ */
+trueno_status load_whole_model(const cli_arguments *a, const char *model, apr_model **out,
+                               trueno_error *err);
 
 /* prompt.c: the conversation's text through the chat template, as token ids */
 trueno_status make_prompt(const cli_arguments *a, const realizar_engine *engine,

@@ -76,8 +76,8 @@ trueno_status load_engine(const cli_arguments *a, const char *model, bool bench_
     return status;
 }
 
-trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_only,
-                         apr_model **out, trueno_error *err)
+static trueno_status open_model(const cli_arguments *a, const char *model, bool vocab_only,
+                                bool lazy, apr_model **out, trueno_error *err)
 {
     apr_model_options o;
     size_t bytes;
@@ -87,9 +87,21 @@ trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_o
     o.lenient = a->o.lenient;
     o.verify = a->o.verify;
     o.vocab_only = vocab_only;
-    o.lazy = true; /* weights are read one tensor after the other, or not at all */
+    o.lazy = lazy;
     o.log = make_log(a);
     if (strcmp(model, "demo") == 0 && demo != NULL)
         return apr_model_open_memory(out, demo, bytes, &o, err);
     return apr_model_open(out, model, &o, err);
+}
+
+trueno_status load_model(const cli_arguments *a, const char *model, bool vocab_only,
+                         apr_model **out, trueno_error *err)
+{
+    return open_model(a, model, vocab_only, true, out, err);
+}
+
+trueno_status load_whole_model(const cli_arguments *a, const char *model, apr_model **out,
+                               trueno_error *err)
+{
+    return open_model(a, model, false, false, out, err);
 }

@@ -34,9 +34,9 @@ static trueno_status open_models(const cli_arguments *a, merging *m, trueno_erro
     trueno_status status = TRUENO_OK;
 
     for (m->n = 0; m->n < a->n_positional && status == TRUENO_OK; m->n++)
-        status = load_model(a, a->positional[m->n], false, &m->models[m->n], err);
+        status = load_whole_model(a, a->positional[m->n], &m->models[m->n], err);
     if (status == TRUENO_OK && a->o.base != NULL)
-        status = load_model(a, a->o.base, false, &m->base, err);
+        status = load_whole_model(a, a->o.base, &m->base, err);
     return status;
 }
 
