@@ -67,6 +67,13 @@ class Zsh:
             text += os.read(self.fd, 65536).decode("utf-8", "replace")
         return text
 
+    def settle(self, quiet):
+        """What is written until nothing comes for so many seconds."""
+        text = ""
+        while select.select([self.fd], [], [], quiet)[0]:
+            text += os.read(self.fd, 65536).decode("utf-8", "replace")
+        return text
+
     def send(self, text):
         os.write(self.fd, text.encode())
 
@@ -76,9 +83,18 @@ class Zsh:
 
     def offers(self, line):
         """What Tab inserts or lists. The line is on the screen too: its words do not count."""
-        self.send(line + "\t\t\x15print -r -- do''ne\n")
-        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.read(r"done\r?\n"))
-        return [word for word in re.findall(r"[A-Za-z0-9_.-]+", shown) if word not in line.split()]
+        for quiet in (0.1, 0.3, 1, 3):  # zsh lists nothing while keys wait that were typed ahead
+            text = ""
+            for keys in (line + "\t", "\t"):
+                self.send(keys)
+                text += self.settle(quiet)
+            self.send("\x15print -r -- do''ne\n")
+            text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+            self.read(r"done\r?\n")
+            offered = [word for word in re.findall(r"[A-Za-z0-9_.-]+", text) if word not in line.split()]
+            if offered:
+                break
+        return offered
 
 
 def check(line, offered, wanted, unwanted):
