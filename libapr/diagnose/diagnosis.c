@@ -96,13 +96,16 @@ static trueno_status convert_one(const apr_model *from, trial_file *to, trueno_p
                                  trueno_error *err)
 {
     apr_convert_options o;
+    apr_model_options read_back;
     trueno_status status;
 
+    apr_model_options_init(&read_back, sizeof read_back);
+    read_back.allocator = from->options.allocator;
     apr_convert_options_init(&o, sizeof o);
     o.format = to->format;
     o.pool = pool;
     status = apr_convert_model(from, to->path, &o, err);
-    return status < 0 ? status : apr_model_open(&to->model, to->path, NULL, err);
+    return status < 0 ? status : apr_model_open(&to->model, to->path, &read_back, err);
 }
 
 /*

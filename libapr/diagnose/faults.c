@@ -3,7 +3,6 @@
 #include "faults.h"
 
 #include "learn.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { LENGTH_BYTES = 8, COUNT_BYTES = 4, DIM_BYTES = 8, MOST_BYTES = 64 << 20 };
@@ -15,20 +14,18 @@ enum { LENGTH_BYTES = 8, COUNT_BYTES = 4, DIM_BYTES = 8, MOST_BYTES = 64 << 20 }
  */
 static size_t find_description(const fault_image *image, const apr_tensor *t)
 {
-    uint64_t length = strlen(t->name);
-    size_t whole = LENGTH_BYTES + (size_t)length, end, at = 0;
-    uint8_t *wanted = malloc(whole);
+    uint64_t length = strlen(t->name), here;
+    size_t end = (size_t)t->offset < image->size ? (size_t)t->offset : image->size, at = 0;
 
-    if (wanted == NULL)
-        return 0;
-    memcpy(wanted, &length, LENGTH_BYTES);
-    memcpy(wanted + LENGTH_BYTES, t->name, (size_t)length);
-    end = (size_t)t->offset < image->size ? (size_t)t->offset : image->size;
     for (const uint8_t *p = image->bytes;
-         (p = memmem(p, end - (size_t)(p - image->bytes), wanted, whole)) != NULL; p++)
-        at = (size_t)(p - image->bytes) + whole;
-    free(wanted);
-    return at + COUNT_BYTES + 2 * DIM_BYTES + COUNT_BYTES <= end ? at : 0;
+         (p = memmem(p, end - (size_t)(p - image->bytes), t->name, (size_t)length)) != NULL; p++) {
+        if ((size_t)(p - image->bytes) < LENGTH_BYTES)
+            continue;
+        memcpy(&here, p - LENGTH_BYTES, LENGTH_BYTES);
+        if (here == length)
+            at = (size_t)(p - image->bytes) + (size_t)length;
+    }
+    return at != 0 && at + COUNT_BYTES + 2 * DIM_BYTES + COUNT_BYTES <= end ? at : 0;
 }
 
 static uint8_t *dims_of(fault_image *image, const apr_tensor *t)
@@ -164,14 +161,15 @@ static bool write_columns(fault_image *image, const apr_tensor *t, uint64_t *ran
         return false;
     bytes = (size_t)info->bytes;
     across = t->dims[1] / info->block;
-    if (rows < 2 || across < 2 || (copy = malloc((size_t)t->bytes)) == NULL)
+    if (rows < 2 || across < 2 ||
+        (copy = trueno_allocate(image->allocator, (size_t)t->bytes, 64)) == NULL)
         return false;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < across; c++)
             memcpy(copy + (size_t)(c * rows + r) * bytes, data + (size_t)(r * across + c) * bytes,
                    bytes);
     memcpy(data, copy, (size_t)t->bytes);
-    free(copy);
+    trueno_release(image->allocator, copy, (size_t)t->bytes);
     return true;
 }
 

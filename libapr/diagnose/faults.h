@@ -5,11 +5,13 @@
 
 #include <apr/diagnose.h>
 #include <stdbool.h>
+#include <trueno/memory.h>
 
 /* A private copy of a file: what is written to it stays in memory. */
 typedef struct fault_image {
     uint8_t *bytes;
     size_t size;
+    const trueno_allocator *allocator; /* for work on it */
     size_t kept; /* bytes that a reader gets: fewer than size when it was cut */
 } fault_image;
 

@@ -2,7 +2,7 @@
 /* Damaged copies of a converted model, and what a reader finds in each. */
 #include "trials.h"
 
-#include "../reader.h"
+#include "../model_private.h"
 #include "faults.h"
 #include "learn.h"
 #include <errno.h>
@@ -204,9 +204,12 @@ static void look(const trial_file *file, const fault_image *image, const apr_ten
                  trial *out)
 {
     trueno_error refusal = {0};
+    apr_model_options o;
     apr_model *seen = NULL;
 
-    out->status = apr_model_open_memory(&seen, image->bytes, image->kept, NULL, &refusal);
+    apr_model_options_init(&o, sizeof o);
+    o.allocator = image->allocator;
+    out->status = apr_model_open_memory(&seen, image->bytes, image->kept, &o, &refusal);
     if (out->status == TRUENO_OK && !find_in_tables(file->model, seen, out)) {
         for (int32_t i = 0; i < file->n_watched && !out->found; i++)
             find_in_values(file->watched[i], image->bytes + file->watched[i]->offset, out);
@@ -247,7 +250,7 @@ trueno_status trial_run(const trial_file *file, apr_damage damage, uint32_t numb
 {
     const fault_row *fault = fault_find(damage, number, strcmp(file->format, "gguf") == 0);
     const apr_tensor *damaged = NULL;
-    fault_image image;
+    fault_image image = {.allocator = file->model->options.allocator};
     trueno_status status;
 
     *possible = false;
