@@ -106,6 +106,9 @@ static int read_edited(line_input *in, const char *prompt, text_buffer *line, tr
 
     in->prompt = prompt;
     in->interrupted = in->ends = false;
+    /* before the prompt, not after it as libedit does: a Ctrl-C between the two would be a signal,
+     * which throws away what was typed, where the prompt promises a key */
+    (void)el_set(in->editor, EL_PREP_TERM, 1);
     (void)fputs(PASTE_MARKS_ON, in->screen);
     (void)fflush(in->screen);
     text = el_gets(in->editor, &n);

@@ -79,13 +79,8 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def prompt(self):
-        """Wait for the prompt, and until keys are read one by one: what comes earlier may be dropped."""
+        """Wait for the prompt: from then on every key counts, however soon it comes."""
         self.expect(">>> ")
-        until = time.monotonic() + PATIENCE
-        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
-            if time.monotonic() > until:
-                raise AssertionError("the terminal stays in line mode")
-            time.sleep(0.002)
 
     def say(self, text):
         self.prompt()
