@@ -116,6 +116,7 @@ class ChatCompletions(ABC):
     def info(self) -> ModelInfo:
         """Facts of the model."""
 
+    # The parameters stand here once for each result: mypy before 1.7 cannot take them from one place.
     @overload
     def create_chat_completion(
         self,

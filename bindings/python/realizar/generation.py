@@ -8,10 +8,10 @@ import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Optional, ParamSpec
 
 from . import lowlevel
+from ._closing import Closing
 from ._handles import Engine, Session
 from .errors import CancelledError, ClosedError
 from .settings import Settings
@@ -75,7 +75,7 @@ class Timings:
     """From the first token to the last."""
 
 
-class Generation(Iterator[Piece]):
+class Generation(Iterator[Piece], Closing):
     """A text under way. Made by Model.generate() and Model.chat(); the prompt is computed with the first piece.
 
     Iterate over it for the pieces as they come, or ask for `text`, which runs it to its end. close(), the end of a
@@ -123,17 +123,6 @@ class Generation(Iterator[Piece]):
             except BaseException as error:
                 self._finish("cancelled" if _is_stop(error) else "error")
                 raise
-
-    def __enter__(self) -> Generation:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_session"):

@@ -7,11 +7,11 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Optional, TypeVar, Union, overload
 from weakref import WeakSet
 
 from . import lowlevel
+from ._closing import Closing
 from ._handles import Engine, Session
 from ._interrupt import interruptible
 from .chat import Conversation, Messages, Tool
@@ -30,7 +30,7 @@ _KV_TYPES = {"f16": 0, "f32": 1, "q8_0": 2}
 _open_models: WeakSet[Model] = WeakSet()
 
 
-class Model(ChatCompletions):
+class Model(ChatCompletions, Closing):
     """A loaded model. Close it, or use it in a `with` block; what it computes then is stopped.
 
     path     a GGUF, SafeTensors or .apr file, any shard of a set, a Hugging Face folder, or "demo"
@@ -79,17 +79,6 @@ class Model(ChatCompletions):
     def demo(cls, *, ctx: Optional[int] = None, threads: Optional[int] = None) -> Model:
         """The tiny model inside the library: a few sums, capitals and stories, for trying things out."""
         return cls("demo", ctx=ctx, threads=threads)
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_engine"):
@@ -172,23 +161,7 @@ class Model(ChatCompletions):
 
         The keywords are those of Settings. ContextLengthError when the prompt does not fit the context.
         """
-        settings = Settings(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repeat_penalty=repeat_penalty,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            repeat_last_n=repeat_last_n,
-            seed=seed,
-            stop=stop,
-            logit_bias=logit_bias,
-            ignore_eos=ignore_eos,
-            show_special=show_special,
-            top_logprobs=top_logprobs,
-        )
+        settings = Settings.among(locals())
         return self._begin(self._ids(prompt), settings)
 
     def chat(
@@ -223,23 +196,7 @@ class Model(ChatCompletions):
 
         The other keywords are those of Settings. Text in messages never becomes a special token.
         """
-        settings = Settings(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repeat_penalty=repeat_penalty,
-            frequency_penalty=frequency_penalty,
-            presence_penalty=presence_penalty,
-            repeat_last_n=repeat_last_n,
-            seed=seed,
-            stop=stop,
-            logit_bias=logit_bias,
-            ignore_eos=ignore_eos,
-            show_special=show_special,
-            top_logprobs=top_logprobs,
-        )
+        settings = Settings.among(locals())
         return self._answer(Conversation(messages, tools, variables, template), settings)
 
     agenerate = asynchronous(generate)

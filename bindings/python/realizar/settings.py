@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional, Union
+from dataclasses import dataclass, fields
+from typing import Any, Optional, Union
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,14 @@ class Settings:
     """Control tokens appear in the text."""
     top_logprobs: int = 0
     """How many of the most probable tokens each piece tells of."""
+
+    @classmethod
+    def among(cls, keywords: Mapping[str, Any]) -> Settings:
+        """The settings among the parameters of a call, which may have others too.
+
+        Such a call writes out every field of this class as a parameter, for help() and for type checkers.
+        """
+        return cls(**{field.name: keywords[field.name] for field in fields(cls)})
 
     def chosen_seed(self) -> int:
         """The seed to use: the given one, or a random one."""

@@ -2,6 +2,8 @@
 """Generating: pieces, settings, endings."""
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import math
 
 import realizar
@@ -80,6 +82,13 @@ class Generating(support.DemoCase):
         self.assertNotEqual(story(1), story(2))
         random = self.model.generate("a", temperature=2.0, max_tokens=20)
         self.assertEqual(random.text, self.model.generate("a", temperature=2.0, max_tokens=20, seed=random.seed).text)
+
+    def test_every_setting_is_a_keyword(self) -> None:
+        fields = {f.name: (f.type, f.default) for f in dataclasses.fields(realizar.Settings)}
+        for method in ("generate", "chat", "agenerate", "achat"):
+            parameters = inspect.signature(getattr(realizar.Model, method)).parameters
+            keywords = {name: (p.annotation, p.default) for name, p in parameters.items() if name in fields}
+            self.assertEqual(keywords, fields, method)
 
     def test_wrong_settings(self) -> None:
         for settings in (
