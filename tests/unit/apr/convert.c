@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "folder_fixture.h"
 #include "gguf_build.h"
 #include "memory_fixture.h"
 #include <apr/convert.h>
@@ -20,44 +21,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/apr-test-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder); /* fails when a test has left a file */
-}
-
-static void path_of(char out[256], const char *name)
-{
-    (void)snprintf(out, 256, "%s/%s", folder, name);
-}
-
-static apr_model *open_model(const char *path)
-{
-    apr_model_options options;
-    trueno_error err = {0};
-    apr_model *m;
-
-    apr_model_options_init(&options, sizeof options);
-    options.verify = true;
-    if (apr_model_open(&m, path, &options, &err) < 0)
-        fail_msg("%s", err.message);
-    return m;
-}
-
 static void convert(const char *from, const char *to, const char *mix)
 {
     apr_convert_options options;
     trueno_error err = {0};
-    apr_model *m = open_model(from);
+    apr_model *m = open_verified(from);
 
     apr_convert_options_init(&options, sizeof options);
     options.mix = mix != NULL ? apr_mix_find(mix) : NULL;
@@ -166,7 +134,7 @@ static void same_weights(const apr_model *a, const apr_model *b)
 
 static void same_models(const char *before, const char *after)
 {
-    apr_model *a = open_model(before), *b = open_model(after);
+    apr_model *a = open_verified(before), *b = open_verified(after);
 
     same_config(apr_model_config(a), apr_model_config(b));
     same_vocab(apr_model_vocab(a), apr_model_vocab(b));
@@ -242,7 +210,7 @@ static void test_export(void **state)
         convert(source, apr, NULL);
         convert(apr, out, NULL);
         same_models(source, out);
-        m = open_model(apr);
+        m = open_verified(apr);
         assert_int_equal(apr_convert_model(m, out, &options, &err), TRUENO_USAGE);
         options.force = true;
         assert_int_equal(apr_convert_model(m, out, &options, &err), TRUENO_OK);
@@ -263,7 +231,7 @@ static void test_export(void **state)
 /* Quantised weights become floats; a quantised type is refused, and nothing is left. */
 static void test_export_types(void **state)
 {
-    apr_model *m = open_model(TEST_DATA_DIR "/gguf/tiny.gguf"), *exported;
+    apr_model *m = open_verified(TEST_DATA_DIR "/gguf/tiny.gguf"), *exported;
     apr_convert_options options;
     trueno_error err = {0};
     char out[256];
@@ -271,7 +239,7 @@ static void test_export_types(void **state)
     (void)state;
     path_of(out, "m-safetensors");
     convert(TEST_DATA_DIR "/gguf/tiny.gguf", out, "F16");
-    exported = open_model(out);
+    exported = open_verified(out);
     assert_int_equal(apr_model_role(exported, APR_ATTN_Q, 0)->type, TRUENO_F16);
     assert_int_equal(apr_model_vocab(exported)->n_tokens, 11); /* without the unused one */
     apr_model_close(exported);
@@ -303,7 +271,7 @@ static void test_row_order(void **state)
     convert(folder_in, gguf, NULL);
     convert(gguf, back, NULL);
     {
-        apr_model *a = open_model(folder_in), *b = open_model(gguf), *c = open_model(back);
+        apr_model *a = open_verified(folder_in), *b = open_verified(gguf), *c = open_verified(back);
 
         assert_int_equal(apr_model_config(a)->rope_type, 2);
         assert_int_equal(apr_model_config(b)->rope_type, 0);
@@ -335,8 +303,8 @@ static void test_gguf_round_trip(void **state)
     convert(source, apr, NULL);
     convert(apr, gguf, NULL);
     same_models(source, gguf);
-    a = open_model(source);
-    b = open_model(gguf);
+    a = open_verified(source);
+    b = open_verified(gguf);
     for (size_t i = 0; i < apr_model_tensor_count(a); i++) {
         const apr_tensor *t = apr_model_tensor(a, i), *u = apr_model_find(b, t->name);
 
@@ -372,25 +340,13 @@ static void test_quantize(void **state)
     path_of(again, "again.apr");
     convert(TEST_DATA_DIR "/hf/qwen2", apr, "Q8_0");
     convert(apr, again, "F16");
-    m = open_model(apr);
+    m = open_verified(apr);
     assert_int_equal(apr_model_role(m, APR_ATTN_Q, 0)->type, TRUENO_Q8_0);
     apr_model_close(m);
-    m = open_model(again);
+    m = open_verified(again);
     assert_int_equal(apr_model_role(m, APR_ATTN_Q, 0)->type, TRUENO_F16);
     apr_model_close(m);
     assert_int_equal(unlink(apr) | unlink(again), 0);
-}
-
-static int files_in_folder(void)
-{
-    DIR *dir = opendir(folder);
-    int n = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        n++;
-    (void)closedir(dir);
-    return n - 2;
 }
 
 static void refuse(apr_model *m, const char *path, const char *format, trueno_status status,
@@ -410,7 +366,7 @@ static void refuse(apr_model *m, const char *path, const char *format, trueno_st
 
 static void test_refused(void **state)
 {
-    apr_model *m = open_model(TEST_DATA_DIR "/gguf/tiny.gguf");
+    apr_model *m = open_verified(TEST_DATA_DIR "/gguf/tiny.gguf");
     apr_convert_options options;
     trueno_error err = {0};
     char path[256];
@@ -435,7 +391,7 @@ static void test_refused(void **state)
     apr_model_close(m);
 }
 
-/* A weight that is no number, in any tensor, stops the conversion with its code. */
+/* An allocation fails, sooner or later: the conversion says so and leaves no file. */
 static void test_out_of_memory(void **state)
 {
     char path[256];

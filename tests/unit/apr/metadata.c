@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "folder_fixture.h"
 #include "gguf_build.h"
 #include <apr/convert.h>
 #include <apr/model.h>
@@ -19,15 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/apr-test-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
 
 static void remove_all(const char *path)
 {
@@ -47,7 +39,7 @@ static void remove_all(const char *path)
     (void)rmdir(path);
 }
 
-static int remove_folder(void **state)
+static int remove_all_of_folder(void **state)
 {
     (void)state;
     remove_all(folder);
@@ -68,15 +60,15 @@ static apr_model *open_model(const char *path)
 }
 
 /* Convert from step to step; "a", "g", "s" are formats. The path of the last is in `path`. */
-static void walk(const char *source, const char *steps, char path[160])
+static void walk(const char *source, const char *steps, char path[256])
 {
-    (void)snprintf(path, 160, "%s", source);
+    (void)snprintf(path, 256, "%s", source);
     for (int i = 0; steps[i] != '\0'; i++) {
         apr_convert_options options;
         trueno_error err = {0};
         apr_model *m = open_model(path);
 
-        (void)snprintf(path, 160, "%s/step%d%s", folder, i,
+        (void)snprintf(path, 256, "%s/step%d%s", folder, i,
                        steps[i] == 'a'   ? ".apr"
                        : steps[i] == 'g' ? ".gguf"
                                          : "-safetensors");
@@ -127,7 +119,7 @@ static bool may_differ(const char *key)
 
 static void check_walk(const char *source, const char *steps, bool types)
 {
-    char path[160];
+    char path[256];
     apr_model *a, *b;
 
     walk(source, steps, path);
@@ -183,13 +175,13 @@ static void unknown_keys(gguf_build *g)
     key_array(g, "x.nothing", V_F32, 0);
 }
 
-static void write_source(char path[160])
+static void write_source(char path[256])
 {
     gguf_build g;
     byte_run file;
     FILE *f;
 
-    (void)snprintf(path, 160, "%s/source.gguf", folder);
+    path_of(path, "source.gguf");
     build_init(&g);
     tiny_config(&g);
     tiny_vocab(&g);
@@ -215,7 +207,7 @@ static void write_source(char path[160])
 static void test_keys_of_gguf(void **state)
 {
     static const char *const WALKS[] = {"ag", "sg", "asg", "sag", "sasg", "agag"};
-    char source[160];
+    char source[256];
 
     (void)state;
     write_source(source);
@@ -223,24 +215,24 @@ static void test_keys_of_gguf(void **state)
         check_walk(source, WALKS[i], true);
 }
 
-static void write_text(const char *name, const char *text, char path[160])
+static void write_text(const char *name, const char *text, char path[256])
 {
     FILE *f;
 
-    (void)snprintf(path, 160, "%s/%s", folder, name);
+    path_of(path, name);
     f = fopen(path, "w");
     (void)fputs(text, f);
     (void)fclose(f);
 }
 
 /* A folder with members that nothing knows in both of its configs. */
-static void write_folder(char path[160])
+static void write_folder(char path[256])
 {
     static const char *const SAME[] = {"model.safetensors.index.json", "tokenizer.json",
                                        "tokenizer_config.json", "chat_template.jinja"};
-    char to[300], from[300], file[160];
+    char to[320], from[320], file[256];
 
-    (void)snprintf(path, 160, "%s/hf", folder);
+    path_of(path, "hf");
     assert_int_equal(mkdir(path, 0700), 0);
     for (int i = 0; i < 10; i++) {
         char name[64];
@@ -268,7 +260,7 @@ static void write_folder(char path[160])
 static void test_members_of_configs(void **state)
 {
     static const char *const WALKS[] = {"as", "gs", "ags", "gas", "agags"};
-    char source[160];
+    char source[256];
 
     (void)state;
     write_folder(source);
@@ -283,5 +275,5 @@ int main(void)
         cmocka_unit_test(test_members_of_configs),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, remove_all_of_folder);
 }

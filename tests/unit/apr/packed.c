@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "apr_build.h"
+#include "folder_fixture.h"
 #include "memory_fixture.h"
 #include <apr/compare.h>
 #include <apr/convert.h>
@@ -19,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -229,7 +229,7 @@ static void test_unpacker(void **state)
 }
 
 /* The tiny models in F32, plain and compressed, in a folder of the test's own. */
-static char folder[64], plain[96], packed[96];
+static char plain[256], packed[256];
 
 static void convert(const char *to, const char *compress)
 {
@@ -248,12 +248,10 @@ static void convert(const char *to, const char *compress)
 
 static int make_files(void **state)
 {
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/apr-test-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (make_folder(state) != 0)
         return 1;
-    (void)snprintf(plain, sizeof plain, "%s/plain.apr", folder);
-    (void)snprintf(packed, sizeof packed, "%s/packed.apr", folder);
+    path_of(plain, "plain.apr");
+    path_of(packed, "packed.apr");
     convert(plain, NULL);
     convert(packed, "zstd");
     return 0;
@@ -261,10 +259,9 @@ static int make_files(void **state)
 
 static int remove_files(void **state)
 {
-    (void)state;
     (void)unlink(plain);
     (void)unlink(packed);
-    return rmdir(folder);
+    return remove_folder(state);
 }
 
 static apr_model *open_file(const char *path, bool lazy)

@@ -8,70 +8,23 @@
 
 #include <cmocka.h>
 
+#include "folder_fixture.h"
 #include <apr/compare.h>
 #include <apr/convert.h>
 #include <apr/model.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SOURCE TEST_DATA_DIR "/tiny/qwen2.gguf"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/apr-test-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int empty_folder(void **state)
-{
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-
-    (void)state;
-    while ((entry = readdir(dir)) != NULL)
-        if (entry->d_name[0] != '.')
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    (void)closedir(dir);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)empty_folder(state);
-    return rmdir(folder); /* fails when a folder is left in it */
-}
-
-static void path_of(char out[160], const char *name)
-{
-    (void)snprintf(out, 160, "%s/%s", folder, name);
-}
-
-static apr_model *open_model(const char *path)
-{
-    apr_model_options options;
-    trueno_error err = {0};
-    apr_model *m;
-
-    apr_model_options_init(&options, sizeof options);
-    options.verify = true;
-    if (apr_model_open(&m, path, &options, &err) < 0)
-        fail_msg("%s", err.message);
-    return m;
-}
 
 static trueno_status convert(const char *from, const char *name, uint64_t shard_bytes,
                              const char *compress, bool force, trueno_error *err)
 {
     apr_convert_options o;
-    apr_model *m = open_model(from);
-    char path[160];
+    apr_model *m = open_verified(from);
+    char path[256];
     trueno_status status;
 
     path_of(path, name);
@@ -87,10 +40,10 @@ static trueno_status convert(const char *from, const char *name, uint64_t shard_
 /* The source in shards of about a third: how many there are. */
 static int make_set(const char *name, const char *compress)
 {
-    apr_model *m = open_model(SOURCE);
+    apr_model *m = open_verified(SOURCE);
     const uint64_t bytes = apr_model_bytes(m) / 3;
     trueno_error err = {0};
-    char path[160];
+    char path[256];
     int n = 0;
 
     apr_model_close(m);
@@ -109,7 +62,7 @@ static int make_set(const char *name, const char *compress)
     return n;
 }
 
-static void shard_path(char out[160], const char *stem, int number, int count)
+static void shard_path(char out[256], const char *stem, int number, int count)
 {
     char name[64];
 
@@ -119,7 +72,7 @@ static void shard_path(char out[160], const char *stem, int number, int count)
 
 static void same_as_source(const char *path)
 {
-    apr_model *a = open_model(SOURCE), *b = open_model(path);
+    apr_model *a = open_verified(SOURCE), *b = open_verified(path);
     apr_comparison sums;
     trueno_error err = {0};
 
@@ -135,7 +88,7 @@ static void check_set(const char *compress)
 {
     const int n = make_set("x.apr", compress);
     trueno_error err = {0};
-    char path[160];
+    char path[256];
 
     for (int i = 1; i <= n; i++) {
         shard_path(path, "x", i, n);
@@ -166,7 +119,7 @@ static void test_compressed(void **state)
 static void test_enough_for_one(void **state)
 {
     trueno_error err = {0};
-    char path[160];
+    char path[256];
 
     (void)state;
     assert_int_equal(convert(SOURCE, "x.apr", 1 << 30, NULL, false, &err), TRUENO_OK);
@@ -180,7 +133,7 @@ static void test_exists(void **state)
 {
     const int n = make_set("x.apr", NULL);
     trueno_error err = {0};
-    apr_model *m = open_model(SOURCE);
+    apr_model *m = open_verified(SOURCE);
     const uint64_t bytes = apr_model_bytes(m) / 3;
 
     (void)state;
@@ -218,7 +171,7 @@ static void copy(const char *from, const char *to)
 static void test_missing(void **state)
 {
     const int n = make_set("x.apr", NULL);
-    char path[160], other[160], manifest[160];
+    char path[256], other[256], manifest[256];
 
     (void)state;
     shard_path(path, "x", 2, n);
@@ -235,7 +188,7 @@ static void test_missing(void **state)
 static void test_wrong_shards(void **state)
 {
     const int n = make_set("x.apr", NULL);
-    char one[160], two[160], manifest[160], single[160];
+    char one[256], two[256], manifest[256], single[256];
     trueno_error err = {0};
 
     (void)state;
@@ -261,10 +214,10 @@ static void test_wrong_shards(void **state)
 static void test_foreign(void **state)
 {
     const int n = make_set("x.apr", NULL);
-    char path[160], y[160], manifest[160];
+    char path[256], y[256], manifest[256];
     trueno_error err = {0};
     apr_convert_options o;
-    apr_model *m = open_model(SOURCE);
+    apr_model *m = open_verified(SOURCE);
 
     (void)state;
     apr_convert_options_init(&o, sizeof o);
@@ -304,7 +257,7 @@ static void write_text(const char *path, const char *text)
 
 static void test_manifests(void **state)
 {
-    char manifest[160], first[160];
+    char manifest[256], first[256];
     const int n = make_set("x.apr", NULL);
 
     (void)state;
