@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Guard pages and an allocator that counts and fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "memory_fixture.h"
 
 #include <stdlib.h>
@@ -58,4 +65,26 @@ static void counted_release(void *user, void *p, size_t bytes)
 void counting_init(counting *c)
 {
     *c = (counting){.allocator = {counted_allocate, counted_release, c}};
+}
+
+size_t fail_each_allocation(counted_attempt *attempt, void *user)
+{
+    size_t n = 0;
+
+    for (int for_good = 0; for_good < 2; for_good++)
+        for (n = 1;; n++) {
+            trueno_status status;
+            counting c;
+
+            counting_init(&c);
+            c.fail_at = n;
+            c.fail_for_good = for_good != 0;
+            status = attempt(&c, user);
+            assert_int_equal(c.live, 0);
+            if (c.calls < n)
+                break;
+            if (status != TRUENO_OK)
+                assert_int_equal(status, TRUENO_NO_MEMORY);
+        }
+    return n - 1;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <trueno/error.h>
 #include <trueno/memory.h>
 
 /* Bytes whose end is the end of a page that nothing may touch. */
@@ -31,5 +32,14 @@ typedef struct counting {
 
 /* Make *c ready; c->allocator is the one to give to the code under test. */
 void counting_init(counting *c);
+
+/* Something that is tried with counted allocations, one of which may fail; its status. */
+typedef trueno_status counted_attempt(counting *c, void *user);
+
+/*
+ * Try it with allocation 1, 2, ... failing, once and then for good, until so many are never asked
+ * for. Whatever fails must be TRUENO_NO_MEMORY. Returns how many allocations it takes.
+ */
+size_t fail_each_allocation(counted_attempt *attempt, void *user);
 
 #endif

@@ -9,40 +9,31 @@
 
 #include "file_limits.h"
 #include "gguf_build.h"
-#include "memory_fixture.h"
+#include "try_open.h"
 #include <apr/inspect.h>
 #include <apr/model.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static trueno_status try_open(const void *data, size_t n, counting *c, trueno_error *err)
+static void look_at_tensors(const apr_model *m)
 {
-    guarded g = guarded_copy(data, n);
+    const apr_tensors_options all = {.size = sizeof all, .stats = true};
+    trueno_error err;
+    size_t bytes;
+    char *text;
+
+    if (apr_tensors_json(m, &all, &text, &bytes, &err) == TRUENO_OK)
+        apr_inspect_free(m, text, bytes);
+}
+
+static trueno_status try_container(const void *data, size_t n, counting *c, trueno_error *err)
+{
     apr_model_options options;
-    apr_model *m = NULL;
-    trueno_status status;
 
     apr_model_options_init(&options, sizeof options);
-    options.allocator = &c->allocator;
     options.vocab_only = true;
-    *err = (trueno_error){0};
-    status = apr_model_open_memory(&m, g.data, n, &options, err);
-    if (status == TRUENO_OK) {
-        apr_tensors_options all = {.size = sizeof all, .stats = true};
-        size_t text_bytes;
-        char *text;
-
-        if (apr_tensors_json(m, &all, &text, &text_bytes, err) == TRUENO_OK)
-            apr_inspect_free(m, text, text_bytes);
-    } else {
-        assert_true(err->message[0] != '\0');
-        assert_null(strchr(err->message, '\n'));
-    }
-    apr_model_close(m);
-    assert_int_equal(c->live, 0);
-    guarded_free(&g);
-    return status;
+    return try_open(data, n, c, options, look_at_tensors, err);
 }
 
 /* A container of that header text and so many bytes of data. */
@@ -139,7 +130,7 @@ static void test_cases(void **state)
         trueno_status status;
 
         counting_init(&c);
-        status = try_open(file.data, file.n, &c, &err);
+        status = try_container(file.data, file.n, &c, &err);
         if (status != CASES[i].status || (status < 0 && strstr(err.message, CASES[i].says) == NULL))
             fail_msg("%s: status %d, message '%s'; wanted %d, '%s'", CASES[i].name, status,
                      err.message, CASES[i].status, CASES[i].says);
@@ -156,7 +147,7 @@ static void test_every_truncation(void **state)
     (void)state;
     for (size_t n = 0; n < file.n; n++) {
         counting_init(&c);
-        assert_int_equal(try_open(file.data, n, &c, &err), TRUENO_FORMAT);
+        assert_int_equal(try_container(file.data, n, &c, &err), TRUENO_FORMAT);
     }
     byte_run_free(&file);
 }
@@ -174,7 +165,7 @@ static void test_every_byte(void **state)
         for (unsigned value = 0; value < 256; value += 3) {
             file.data[at] = (uint8_t)value;
             counting_init(&c);
-            (void)try_open(file.data, file.n, &c, &err);
+            (void)try_container(file.data, file.n, &c, &err);
         }
         file.data[at] = old;
     }
@@ -200,7 +191,7 @@ static void test_header_lengths(void **state)
     for (size_t i = 0; i < sizeof LENGTHS / sizeof LENGTHS[0]; i++) {
         memcpy(file.data, &LENGTHS[i], 8);
         counting_init(&c);
-        assert_int_equal(try_open(file.data, file.n, &c, &err), TRUENO_FORMAT);
+        assert_int_equal(try_container(file.data, file.n, &c, &err), TRUENO_FORMAT);
     }
     byte_run_free(&file);
 }
@@ -220,31 +211,25 @@ static void test_nesting(void **state)
     header[5 + DEPTH] = '\0';
     file = container(header, 0);
     counting_init(&c);
-    assert_int_equal(try_open(file.data, file.n, &c, &err), TRUENO_FORMAT);
+    assert_int_equal(try_container(file.data, file.n, &c, &err), TRUENO_FORMAT);
     byte_run_free(&file);
     free(header);
+}
+
+static trueno_status try_file(counting *c, void *file)
+{
+    const byte_run *f = file;
+    trueno_error err;
+
+    return try_container(f->data, f->n, c, &err);
 }
 
 static void test_out_of_memory(void **state)
 {
     byte_run file = container(GOOD, 32);
-    trueno_error err;
-    counting c;
-    size_t n = 1;
 
     (void)state;
-    for (;; n++) {
-        trueno_status status;
-
-        counting_init(&c);
-        c.fail_at = n;
-        status = try_open(file.data, file.n, &c, &err);
-        if (c.calls < n)
-            break;
-        if (status != TRUENO_OK)
-            assert_int_equal(status, TRUENO_NO_MEMORY);
-    }
-    assert_true(n > 5);
+    assert_true(fail_each_allocation(try_file, &file) >= 5);
     byte_run_free(&file);
 }
 

@@ -12,26 +12,18 @@
 #include <apr/model.h>
 #include <string.h>
 
-trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenient,
-                            trueno_error *err)
+trueno_status try_open(const void *data, size_t n, counting *c, apr_model_options options,
+                       model_look *look, trueno_error *err)
 {
     guarded g = guarded_copy(data, n);
-    apr_model_options options;
     apr_model *m = NULL;
     trueno_status status;
 
-    apr_model_options_init(&options, sizeof options);
     options.allocator = &c->allocator;
-    options.lenient = lenient;
     *err = (trueno_error){0};
     status = apr_model_open_memory(&m, g.data, n, &options, err);
     if (status == TRUENO_OK) {
-        size_t bytes;
-        char *text;
-
-        if (apr_inspect_json(m, true, &text, &bytes, err) == TRUENO_OK)
-            apr_inspect_free(m, text, bytes);
-        (void)apr_model_check_shapes(m, err);
+        look(m);
     } else {
         assert_null(m);
         assert_true(err->message[0] != '\0');
@@ -42,4 +34,25 @@ trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenien
     assert_int_equal(c->live, 0);
     guarded_free(&g);
     return status;
+}
+
+static void look_at_all(const apr_model *m)
+{
+    trueno_error err;
+    size_t bytes;
+    char *text;
+
+    if (apr_inspect_json(m, true, &text, &bytes, &err) == TRUENO_OK)
+        apr_inspect_free(m, text, bytes);
+    (void)apr_model_check_shapes(m, &err);
+}
+
+trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenient,
+                            trueno_error *err)
+{
+    apr_model_options options;
+
+    apr_model_options_init(&options, sizeof options);
+    options.lenient = lenient;
+    return try_open(data, n, c, options, look_at_all, err);
 }

@@ -4,13 +4,21 @@
 #define TEST_APR_TRY_OPEN_H
 
 #include "memory_fixture.h"
+#include <apr/model.h>
 #include <stdbool.h>
-#include <trueno/error.h>
+
+/* Looks at a model that opened. */
+typedef void model_look(const apr_model *m);
 
 /*
- * Open from guarded memory with counted allocations, look at all of it, and close: asserts that
- * nothing is left allocated and that a failure has one line of text. The status of opening.
+ * Open from guarded memory with counted allocations, `look` at it, and close: asserts that nothing
+ * is left allocated and that a failure has one line of text. `options`: all but the allocator. The
+ * status of opening.
  */
+trueno_status try_open(const void *data, size_t n, counting *c, apr_model_options options,
+                       model_look *look, trueno_error *err);
+
+/* The same for a GGUF file, all of which is looked at. */
 trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenient,
                             trueno_error *err);
 

@@ -126,20 +126,14 @@ static void no_memory(void **state)
     (void)state;
     for (long long at = 1; !done; at++) {
         test_allocator t = {0};
-        trueno_allocator hooks = test_hooks(&t);
-        realizar_engine_options o;
-        realizar_engine *e;
-        realizar_session *s;
+        trueno_allocator hooks;
+        realizar_engine *e = open_counted(&t, &hooks);
+        realizar_session *s = open_session(e);
         trueno_error err = {0};
         float out[4096];
         int32_t tokens[8] = {1, 2, 3, 4, 5, 6, 7, 8};
         trueno_status embedded, scored;
 
-        realizar_engine_options_init(&o, sizeof o);
-        o.backend = "cpu";
-        o.allocator = &hooks;
-        e = open_demo(&o);
-        s = open_session(e);
         t.fail_at = t.calls + at;
         embedded = realizar_embed(s, tokens, 8, out, &err);
         scored = realizar_score(s, tokens, 8, out, &err);

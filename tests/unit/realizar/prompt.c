@@ -111,19 +111,13 @@ static void no_memory(void **state)
     (void)state;
     for (long long at = 1; !done; at++) {
         test_allocator t = {0};
-        trueno_allocator hooks = test_hooks(&t);
-        realizar_engine_options o;
+        trueno_allocator hooks;
         realizar_ids ids = {0};
-        realizar_engine *e;
+        realizar_engine *e = open_counted(&t, &hooks);
         trueno_error err = {0};
-        long long blocks;
+        long long blocks = t.blocks;
         trueno_status status;
 
-        realizar_engine_options_init(&o, sizeof o);
-        o.backend = "cpu";
-        o.allocator = &hooks;
-        e = open_demo(&o);
-        blocks = t.blocks;
         t.fail_at = t.calls + at;
         status = realizar_encode_question(e, "What is 2+2?", &ids, &err);
         done = status == TRUENO_OK;

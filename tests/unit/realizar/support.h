@@ -69,6 +69,18 @@ static inline realizar_engine *open_demo(const realizar_engine_options *o)
     return e;
 }
 
+/* The demo on the CPU with all its memory from `t`, by *hooks, which must live as long. */
+static inline realizar_engine *open_counted(test_allocator *t, trueno_allocator *hooks)
+{
+    realizar_engine_options o;
+
+    *hooks = test_hooks(t);
+    realizar_engine_options_init(&o, sizeof o);
+    o.backend = "cpu";
+    o.allocator = hooks;
+    return open_demo(&o);
+}
+
 static inline realizar_session *open_session(realizar_engine *e)
 {
     realizar_session *s;
