@@ -5,12 +5,11 @@
 Between GGUF, .apr and SafeTensors, in folders of their own beside MODEL, where three times the model's F32 weights must fit.
 What has the model's blocks must be the same tensor by tensor and give every recorded greedy token of GOLDEN. The SafeTensors
 forms hold the same weights in F32, slow to run: their first SHORT cases (0: all) are asked with 16 tokens. The two SafeTensors
-files must be the same bytes. Prints what each conversion took. MODEL "demo" is the model inside the program.
+files must be the same bytes. Prints time and peak memory of each conversion. MODEL "demo" is the model inside the program.
 """
 import filecmp
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,13 +25,16 @@ class Check:
 
     def command(self, folder, words):
         """One command line of a user in a folder; its time and peak memory."""
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        done = subprocess.run([self.apr, *words.split(), "-q"], cwd=folder, capture_output=True, text=True, check=False)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        if done.returncode != 0:
-            sys.exit(f"apr {words}: exit {done.returncode}: {done.stderr}")
-        rose = f", {peak / 1024:.0f} MiB resident at most, mapped pages included" if peak > before else ""
-        print(f"apr {words}: {time.monotonic() - began:.1f} s{rose}", flush=True)
+        began = time.monotonic()
+        with tempfile.TemporaryFile("w+") as errors:
+            started = subprocess.Popen([self.apr, *words.split(), "-q"], cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
+            _, status, used = os.wait4(started.pid, 0)
+            started.returncode = os.waitstatus_to_exitcode(status)
+            if started.returncode != 0:
+                errors.seek(0)
+                sys.exit(f"apr {words}: exit {started.returncode}: {errors.read()}")
+        print(f"apr {words}: {time.monotonic() - began:.1f} s, at most {used.ru_maxrss / 1024:.0f} MiB resident, mapped pages included",
+              flush=True)
 
     def run(self, path, whole):
         """The recorded tokens from this file or folder."""
