@@ -82,6 +82,7 @@ trueno_status merge_command(cli_arguments *a, trueno_error *err)
     json_t *sources;
     trueno_status status = read_options(a, &options, weights, err);
 
+    a->o.verify = true; /* damaged weights would get checksums that fit them */
     if (status == TRUENO_OK)
         status = open_models(a, &m, err);
     options.base = m.base;

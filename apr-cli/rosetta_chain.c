@@ -168,6 +168,7 @@ trueno_status rosetta_chain_command(cli_arguments *a, trueno_error *err)
     const char *source;
     trueno_status status;
 
+    a->o.verify = true; /* what is converted is not damaged */
     if (c.n > MOST_STEPS)
         return trueno_fail(err, TRUENO_USAGE, "%d steps, at most %d", c.n, MOST_STEPS);
     for (int i = 0; i < c.n; i++)
@@ -308,9 +309,10 @@ trueno_status rosetta_verify_command(cli_arguments *a, trueno_error *err)
     chain c = {.a = a, .infix = infix, .n = 2, .bounded = true};
     json_t *changed = NULL;
     const char *source;
-    trueno_status status = source_format(a, &source, err);
+    trueno_status status;
 
-    if (status < 0)
+    a->o.verify = true; /* what is converted is not damaged */
+    if ((status = source_format(a, &source, err)) < 0)
         return status;
     (void)snprintf(infix, sizeof infix, "-%ld", (long)getpid());
     c.formats[0] = a->o.intermediate != NULL            ? a->o.intermediate

@@ -75,6 +75,7 @@ trueno_status split_command(cli_arguments *a, trueno_error *err)
     apr_model *model = NULL;
     trueno_status status = TRUENO_OK;
 
+    a->o.verify = true; /* damaged weights would get checksums that fit them */
     if (a->o.max_shard_size != NULL)
         status = parse_size(a->o.max_shard_size, &options.max_bytes, err);
     else if (options.max_tensors == 0)
@@ -95,8 +96,10 @@ trueno_status join_command(cli_arguments *a, trueno_error *err)
 {
     char output[4096];
     apr_model *model = NULL;
-    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+    trueno_status status;
 
+    a->o.verify = true; /* as for split */
+    status = load_model(a, a->positional[0], true, &model, err);
     if (status == TRUENO_OK)
         status = choose_output(a, model, false, output, sizeof output, err);
     if (status == TRUENO_OK)
