@@ -5,31 +5,16 @@
  * costs more than the product, so the sums go through cache while the next tiles are under way.
  */
 #include "kernels/matmul.h"
+#include "tiles.h"
 
 #include <assert.h>
 #include <immintrin.h>
 
-/* Tile registers; the intrinsics paste these numbers into assembly. */
-#define SUMS_0    0
-#define SUMS_1    1
-#define SUMS_2    2
-#define SUMS_3    3
-#define TOKENS_0  4
-#define TOKENS_1  5
-#define WEIGHTS_0 6
-#define WEIGHTS_1 7
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
-
-/* gcc 12's intrinsic for this tells the compiler of 8 of the 64 bytes only. */
-static void configure(const tile_config *c)
-{
-    __asm__ volatile("ldtilecfg %0" : : "m"(*c));
-}
+/* Tile registers, beside those of tiles.h. */
+#define SUMS_0 0
+#define SUMS_1 1
+#define SUMS_2 2
+#define SUMS_3 3
 
 /* Tiles for integer sums over `sub` weights. */
 static tile_config config_for(int sub)
@@ -169,7 +154,7 @@ INLINE void fold_panels(const packed_format *f, const uint8_t *stripe, int64_t f
 {
     tile_config config = config_for(BLOCK_WEIGHTS / subs);
 
-    configure(&config);
+    tile_configure(&config);
     for (int64_t p = 0; p < a->n_panels; p++) {
         int64_t at = (p * a->n_blocks + first) * PANEL_TOKENS;
         tile_walk w = {stripe, a->q + BLOCK_WEIGHTS * at, a->scale + at, stripe_block_lines(f)};

@@ -10,6 +10,7 @@
  * does the same with vectors. The scalar twin that fixes all this is in tests/kernels/halves.h.
  */
 #include "kernels/matmul.h"
+#include "tiles.h"
 
 #include <assert.h>
 #include <immintrin.h>
@@ -26,21 +27,11 @@ enum {
     DENORMALS_ZERO = 0x8040                     /* bits of MXCSR: FTZ, DAZ */
 };
 
-/* Tile registers; the intrinsics paste these numbers into assembly. Sums: panel, group. */
-#define SUMS_00   0
-#define SUMS_01   1
-#define SUMS_10   2
-#define SUMS_11   3
-#define TOKENS_0  4
-#define TOKENS_1  5
-#define WEIGHTS_0 6
-#define WEIGHTS_1 7
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
+/* Tile registers, beside those of tiles.h. Sums: panel, group. */
+#define SUMS_00 0
+#define SUMS_01 1
+#define SUMS_10 2
+#define SUMS_11 3
 
 static int64_t blocks_of(const activations *a)
 {
@@ -177,7 +168,7 @@ static void tile_halves(const uint16_t *stripe, int n_groups, int64_t first, int
         config.row_bytes[i] = LINE_BYTES;
     }
     /* gcc 12's intrinsic for this tells the compiler of 8 of the 64 bytes only */
-    __asm__ volatile("ldtilecfg %0" : : "m"(config));
+    tile_configure(&config);
     for (int64_t p = 0; p < a->n_panels; p += 2) {
         int panels = a->n_panels - p < 2 ? 1 : 2;
         tile_walk w;

@@ -11,31 +11,7 @@
 
 enum { VBYTES = 32, V_TOKENS = 4, V_FLOAT_TOKENS = 8, V_SIGNED_OFFSET = 0 };
 
-typedef uint8_t vu8 __attribute__((vector_size(VBYTES)));
-typedef uint16_t vu16 __attribute__((vector_size(VBYTES)));
-typedef uint32_t vu32 __attribute__((vector_size(VBYTES)));
-typedef int32_t vi32 __attribute__((vector_size(VBYTES)));
-typedef float vf __attribute__((vector_size(VBYTES)));
-
-static inline vf v_load(const float *p)
-{
-    return (vf)_mm256_loadu_ps(p);
-}
-
-static inline void v_store(float *p, vf x)
-{
-    _mm256_storeu_ps(p, (__m256)x);
-}
-
-static inline vf v_broadcast(float x)
-{
-    return (vf)_mm256_set1_ps(x);
-}
-
-static inline vi32 v_broadcast_i32(int32_t x)
-{
-    return (vi32)_mm256_set1_epi32(x);
-}
+#include "kernels/vectors.h"
 
 static inline vf v_fma(vf a, vf b, vf c)
 {

@@ -16,31 +16,7 @@ enum {
     V_SIGNED_OFFSET = 1 /* vpdpbusd wants unsigned weights: signed ones get 128 added */
 };
 
-typedef uint8_t vu8 __attribute__((vector_size(VBYTES)));
-typedef uint16_t vu16 __attribute__((vector_size(VBYTES)));
-typedef uint32_t vu32 __attribute__((vector_size(VBYTES)));
-typedef int32_t vi32 __attribute__((vector_size(VBYTES)));
-typedef float vf __attribute__((vector_size(VBYTES)));
-
-static inline vf v_load(const float *p)
-{
-    return (vf)_mm512_loadu_ps(p);
-}
-
-static inline void v_store(float *p, vf x)
-{
-    _mm512_storeu_ps(p, (__m512)x);
-}
-
-static inline vf v_broadcast(float x)
-{
-    return (vf)_mm512_set1_ps(x);
-}
-
-static inline vi32 v_broadcast_i32(int32_t x)
-{
-    return (vi32)_mm512_set1_epi32(x);
-}
+#include "kernels/vectors.h"
 
 static inline vf v_fma(vf a, vf b, vf c)
 {
