@@ -38,6 +38,15 @@ static const apr_tensor_statistics *stats_of(const apr_quality_look *l, const ap
     return &l->stats[t - l->m->tensors];
 }
 
+/* Of n tensors that have such values, the first has `odd`. */
+static apr_quality_outcome say_odd_values(apr_quality_look *l, size_t n, const apr_tensor *t,
+                                          uint64_t odd, const char *what)
+{
+    return apr_quality_say(l, APR_QUALITY_FAILED, "%zu tensors; %s has %llu %s of %llu", n, t->name,
+                           (unsigned long long)odd, what,
+                           (unsigned long long)stats_of(l, t)->count);
+}
+
 static bool has_nan(const apr_model *m, const apr_tensor *t, const apr_tensor_statistics *s)
 {
     (void)m;
@@ -50,11 +59,7 @@ apr_quality_outcome apr_quality_nan(apr_quality_look *l)
     size_t n;
     const apr_tensor *t = find_broken(l, has_nan, &n);
 
-    if (t == NULL)
-        return APR_QUALITY_PASSED;
-    return apr_quality_say(l, APR_QUALITY_FAILED, "%zu tensors; %s has %llu NaN of %llu", n,
-                           t->name, (unsigned long long)stats_of(l, t)->nans,
-                           (unsigned long long)stats_of(l, t)->count);
+    return t == NULL ? APR_QUALITY_PASSED : say_odd_values(l, n, t, stats_of(l, t)->nans, "NaN");
 }
 
 static bool has_infinite(const apr_model *m, const apr_tensor *t, const apr_tensor_statistics *s)
@@ -69,11 +74,8 @@ apr_quality_outcome apr_quality_infinite(apr_quality_look *l)
     size_t n;
     const apr_tensor *t = find_broken(l, has_infinite, &n);
 
-    if (t == NULL)
-        return APR_QUALITY_PASSED;
-    return apr_quality_say(l, APR_QUALITY_FAILED, "%zu tensors; %s has %llu infinite of %llu", n,
-                           t->name, (unsigned long long)stats_of(l, t)->infinities,
-                           (unsigned long long)stats_of(l, t)->count);
+    return t == NULL ? APR_QUALITY_PASSED
+                     : say_odd_values(l, n, t, stats_of(l, t)->infinities, "infinite");
 }
 
 static bool is_zero(const apr_model *m, const apr_tensor *t, const apr_tensor_statistics *s)

@@ -98,23 +98,6 @@ static trueno_status read_shape(apr_reader *r, apr_tensor *t, uint64_t dims[APR_
     return TRUENO_OK;
 }
 
-static trueno_status read_name(apr_model *m, apr_reader *r, apr_tensor *t, trueno_error *err)
-{
-    apr_text name;
-    trueno_status status;
-
-    apr_reader_item(r, "tensor", "", 0);
-    if ((status = apr_read_text(r, "name", APR_LIMIT_NAME_BYTES, &name, err)) < 0)
-        return status;
-    apr_reader_item(r, "tensor", name.data, name.length);
-    if (name.length == 0 || memchr(name.data, '\0', name.length) != NULL)
-        return apr_reader_fail(r, TRUENO_FORMAT, err, "the name is empty or holds a zero byte");
-    t->name = trueno_arena_string(&m->arena, name.data, name.length);
-    if (t->name == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for %s", r->file, r->item);
-    return TRUENO_OK;
-}
-
 /* One row of the tensor table; t->offset is still relative to the data's begin. */
 static trueno_status read_tensor(apr_model *m, gguf_file *f, apr_tensor *t, trueno_error *err)
 {
@@ -124,7 +107,8 @@ static trueno_status read_tensor(apr_model *m, gguf_file *f, apr_tensor *t, true
     uint32_t id;
     trueno_status status;
 
-    if ((status = read_name(m, r, t, err)) < 0 || (status = read_shape(r, t, dims, err)) < 0 ||
+    if ((status = apr_gguf_read_name(m, r, "tensor", APR_LIMIT_NAME_BYTES, &t->name, err)) < 0 ||
+        (status = read_shape(r, t, dims, err)) < 0 ||
         (status = apr_read_u32(r, "element type", &id, err)) < 0 ||
         (status = apr_read_u64(r, "offset", &t->offset, err)) < 0)
         return status;

@@ -12,6 +12,13 @@ typedef struct apr_gguf_header {
     uint64_t n_tensors, n_keys;
 } apr_gguf_header;
 
+/*
+ * The name that an entry of a table begins with, at most `limit` bytes, in the model's arena.
+ * `kind` is what errors call the entry from here on, with its name.
+ */
+trueno_status apr_gguf_read_name(apr_model *m, apr_reader *r, const char *kind, uint64_t limit,
+                                 const char **out, trueno_error *err);
+
 /* The key-value table: header.n_keys entries into meta[0..n_keys), which are zeroed. */
 trueno_status apr_gguf_read_keys(apr_model *m, apr_reader *r, apr_meta *meta, size_t n_keys,
                                  trueno_error *err);

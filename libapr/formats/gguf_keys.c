@@ -154,21 +154,30 @@ static trueno_status read_value(apr_reader *r, apr_meta *out, trueno_error *err)
     return TRUENO_OK;
 }
 
-static trueno_status read_key(apr_model *m, apr_reader *r, apr_meta *out, trueno_error *err)
+trueno_status apr_gguf_read_name(apr_model *m, apr_reader *r, const char *kind, uint64_t limit,
+                                 const char **out, trueno_error *err)
 {
-    apr_text key;
+    apr_text name;
     trueno_status status;
 
-    apr_reader_item(r, "key", "", 0);
-    if ((status = apr_read_text(r, "name", APR_LIMIT_KEY_BYTES, &key, err)) < 0)
+    apr_reader_item(r, kind, "", 0);
+    if ((status = apr_read_text(r, "name", limit, &name, err)) < 0)
         return status;
-    apr_reader_item(r, "key", key.data, key.length);
-    if (key.length == 0 || memchr(key.data, '\0', key.length) != NULL)
+    apr_reader_item(r, kind, name.data, name.length);
+    if (name.length == 0 || memchr(name.data, '\0', name.length) != NULL)
         return apr_reader_fail(r, TRUENO_FORMAT, err, "the name is empty or holds a zero byte");
-    out->key = trueno_arena_string(&m->arena, key.data, key.length);
-    if (out->key == NULL)
+    *out = trueno_arena_string(&m->arena, name.data, name.length);
+    if (*out == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for %s", r->file, r->item);
-    return read_value(r, out, err);
+    return TRUENO_OK;
+}
+
+static trueno_status read_key(apr_model *m, apr_reader *r, apr_meta *out, trueno_error *err)
+{
+    const trueno_status status =
+        apr_gguf_read_name(m, r, "key", APR_LIMIT_KEY_BYTES, &out->key, err);
+
+    return status < 0 ? status : read_value(r, out, err);
 }
 
 trueno_status apr_gguf_read_keys(apr_model *m, apr_reader *r, apr_meta *meta, size_t n_keys,
