@@ -50,6 +50,7 @@ static const apr_architecture ROWS[] = {
      .hf_model_type = "starcoder2",
      .hf_activation = "gelu_pytorch_tanh",
      .gguf_rope = APR_ROPE_NEOX,
+     .plain_ffn = true,
      .layer_norm = true,
      .hf_tied = true},
     {.name = "gemma",

@@ -16,6 +16,7 @@ typedef struct apr_architecture {
     int32_t gguf_rope;         /* RoPE pairing of GGUF files; Hugging Face files are always NEOX */
     bool post_norms;           /* Gemma 2 and 3: norms after attention and feed-forward too */
     bool fused_gate_up; /* Phi-3: the feed-forward's "up" holds the gate's rows before its own */
+    bool plain_ffn;     /* StarCoder2: the feed-forward has no gate, and names of its own */
     bool norm_plus_one; /* Gemma: GGUF stores the norm's weight + 1, Hugging Face the weight */
     bool layer_norm;    /* GGUF's other key for the norm's epsilon */
     bool hf_tied;       /* tied embeddings where config.json does not say */

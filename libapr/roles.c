@@ -31,7 +31,9 @@ typedef enum role_case {
     PLAIN_NORMS, /* not with norms after attention and feed-forward */
     POST_NORMS,
     SPLIT_GATE, /* gate and up apart */
-    FUSED_GATE
+    FUSED_GATE,
+    ANY_GATE,
+    NO_GATE
 } role_case;
 
 typedef struct role_row {
@@ -94,14 +96,17 @@ static const role_row ROWS[] = {
     LAYER(APR_FFN_NORM_BIAS, PLAIN_NORMS, "ffn_norm.bias", "post_attention_layernorm.bias",
           D_HIDDEN),
     LAYER(APR_FFN_GATE, ALWAYS, "ffn_gate.weight", "mlp.gate_proj.weight", D_FFN, D_HIDDEN),
+    LAYER(APR_FFN_GATE_BIAS, ALWAYS, "ffn_gate.bias", "mlp.gate_proj.bias", D_FFN),
     LAYER(APR_FFN_UP, SPLIT_GATE, "ffn_up.weight", "mlp.up_proj.weight", D_FFN, D_HIDDEN),
-    LAYER(APR_FFN_UP, SPLIT_GATE, "", "mlp.c_fc.weight", D_FFN, D_HIDDEN),
-    LAYER(APR_FFN_UP_BIAS, ALWAYS, "ffn_up.bias", "mlp.c_fc.bias", D_FFN),
+    LAYER(APR_FFN_UP, NO_GATE, "ffn_up.weight", "mlp.c_fc.weight", D_FFN, D_HIDDEN),
+    LAYER(APR_FFN_UP_BIAS, SPLIT_GATE, "ffn_up.bias", "mlp.up_proj.bias", D_FFN),
+    LAYER(APR_FFN_UP_BIAS, NO_GATE, "ffn_up.bias", "mlp.c_fc.bias", D_FFN),
     LAYER(APR_FFN_GATE_UP, FUSED_GATE, "ffn_up.weight", "mlp.gate_up_proj.weight", D_FFN_2,
           D_HIDDEN),
-    LAYER(APR_FFN_DOWN, ALWAYS, "ffn_down.weight", "mlp.down_proj.weight", D_HIDDEN, D_FFN),
-    LAYER(APR_FFN_DOWN, ALWAYS, "", "mlp.c_proj.weight", D_HIDDEN, D_FFN),
-    LAYER(APR_FFN_DOWN_BIAS, ALWAYS, "ffn_down.bias", "mlp.c_proj.bias", D_HIDDEN),
+    LAYER(APR_FFN_DOWN, ANY_GATE, "ffn_down.weight", "mlp.down_proj.weight", D_HIDDEN, D_FFN),
+    LAYER(APR_FFN_DOWN, NO_GATE, "ffn_down.weight", "mlp.c_proj.weight", D_HIDDEN, D_FFN),
+    LAYER(APR_FFN_DOWN_BIAS, ANY_GATE, "ffn_down.bias", "mlp.down_proj.bias", D_HIDDEN),
+    LAYER(APR_FFN_DOWN_BIAS, NO_GATE, "ffn_down.bias", "mlp.c_proj.bias", D_HIDDEN),
     LAYER(APR_FFN_POST_NORM, POST_NORMS, "post_ffw_norm.weight",
           "post_feedforward_layernorm.weight", D_HIDDEN),
     LAYER(APR_FFN_ROUTER, ALWAYS, "ffn_gate_inp.weight", "mlp.gate.weight", D_EXPERTS, D_HIDDEN),
@@ -133,6 +138,7 @@ static bool applies(role_case when, const apr_architecture *architecture)
 {
     bool post_norms = architecture != NULL && architecture->post_norms;
     bool fused = architecture != NULL && architecture->fused_gate_up;
+    bool plain = architecture != NULL && architecture->plain_ffn;
 
     switch (when) {
     case PLAIN_NORMS:
@@ -140,9 +146,13 @@ static bool applies(role_case when, const apr_architecture *architecture)
     case POST_NORMS:
         return post_norms;
     case SPLIT_GATE:
-        return !fused;
+        return !fused && !plain;
     case FUSED_GATE:
         return fused;
+    case ANY_GATE:
+        return !plain;
+    case NO_GATE:
+        return plain;
     default:
         return true;
     }

@@ -205,14 +205,17 @@ static trueno_status bind_attention(binder *b, layer_weights *w)
 
 static trueno_status bind_gate_up(binder *b, layer_weights *w)
 {
+    static const apr_role BIASES[] = {APR_FFN_GATE_BIAS, APR_FFN_UP_BIAS};
+    const bool gated = b->e->arch->gated;
     trueno_status status;
 
-    if (b->e->arch->gated && find(b, APR_FFN_GATE_UP) != NULL)
+    if (gated && find(b, APR_FFN_GATE_UP) != NULL)
         return bind_one(b, APR_FFN_GATE_UP, &w->gate_up, &w->ffn_bytes);
-    if (b->e->arch->gated && (status = take(b, APR_FFN_GATE)) < 0)
+    if (gated && (status = take(b, APR_FFN_GATE)) < 0)
         return status;
+    /* one value for every stacked row: both biases or none */
     if ((status = take(b, APR_FFN_UP)) < 0 ||
-        (status = bind_vector(b, APR_FFN_UP_BIAS, 0.0f, &w->up_bias)) < 0)
+        (status = bind_vectors(b, BIASES + !gated, 1 + gated, 0.0f, &w->gate_up_bias)) < 0)
         return status;
     return finish(b, TRUENO_USE_MATMUL, &w->gate_up, &w->ffn_bytes);
 }
@@ -355,7 +358,7 @@ static void unbind_layer(realizar_engine *e, layer_weights *w)
 {
     trueno_weight *weights[] = {w->qkv,    w->attn_out,      w->gate_up,        w->down,
                                 w->router, w->shared_router, w->shared_gate_up, w->shared_down};
-    const float *vectors[] = {w->qkv_bias,  w->attn_out_bias,    w->up_bias,
+    const float *vectors[] = {w->qkv_bias,  w->attn_out_bias,    w->gate_up_bias,
                               w->down_bias, w->attention.q_norm, w->attention.k_norm};
     const trueno_norm *norms[] = {&w->attn_norm, &w->attn_post_norm, &w->ffn_norm,
                                   &w->ffn_post_norm};

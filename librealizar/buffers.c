@@ -24,7 +24,8 @@ static int list_buffers(realizar_engine *e, buffer *list)
     const apr_config *c = e->config;
     activations *a = &e->a;
     int64_t heads = (int64_t)c->n_heads * c->head_dim;
-    int64_t ff = larger(c->intermediate_size, c->shared_expert_intermediate_size);
+    /* a width that tensors have been checked against: no mixture's tensor has intermediate_size */
+    int64_t ff = e->arch->experts ? c->shared_expert_intermediate_size : c->intermediate_size;
     int n = 0;
 
     list[n++] = (buffer){&a->x, c->hidden_size, false};

@@ -87,7 +87,7 @@ static void dense_inner(pass *p, const layer_weights *w, int32_t layer)
     trueno_activation act = p->e->arch->activation;
 
     product_input(&p->w, layer, APR_FFN_GATE_UP, a->h, p->config->hidden_size);
-    p->be->matmul(p->be, w->gate_up, w->up_bias, a->h, p->n, false, a->gate_up);
+    p->be->matmul(p->be, w->gate_up, w->gate_up_bias, a->h, p->n, false, a->gate_up);
     if (p->e->arch->gated)
         p->be->glu(p->be, act, a->gate_up, p->n, width, a->ff);
     else

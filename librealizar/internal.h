@@ -21,7 +21,7 @@ typedef struct layer_weights {
     trueno_weight *qkv, *attn_out;
     float *qkv_bias, *attn_out_bias;
     trueno_weight *gate_up, *down; /* or `up` alone, not gated */
-    float *up_bias, *down_bias;
+    float *gate_up_bias, *down_bias;
     trueno_weight *router, **expert_gate_up, **expert_down;      /* [n_experts] */
     trueno_weight *shared_router, *shared_gate_up, *shared_down; /* the expert of every row */
     uint64_t qkv_bytes, attn_out_bytes, ffn_bytes;               /* read for one row */

@@ -39,6 +39,7 @@ MODELS = {
     "qwen3": ("Qwen3Config", dict(head_dim=128, num_attention_heads=4, num_key_value_heads=1), "qwen3"),
     "qwen3-3to1": ("Qwen3Config", dict(head_dim=64, num_attention_heads=6, num_key_value_heads=2), "qwen3"),
     "llama": ("LlamaConfig", dict(num_attention_heads=8, num_key_value_heads=8, hidden_size=64), "llama"),
+    "llama-bias": ("LlamaConfig", dict(attention_bias=True, mlp_bias=True), "llama"),
     "llama3-rope": ("LlamaConfig", dict(rope_scaling=LLAMA3, head_dim=64), "llama"),
     "llama-linear": ("LlamaConfig", dict(rope_scaling=LINEAR, head_dim=80), "llama"),
     "llama-8to1": ("LlamaConfig", dict(num_attention_heads=8, num_key_value_heads=1, head_dim=128, rope_theta=5e5), "llama"),

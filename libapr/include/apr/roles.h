@@ -39,6 +39,7 @@ typedef enum apr_role {
     APR_FFN_NORM,
     APR_FFN_NORM_BIAS,
     APR_FFN_GATE,
+    APR_FFN_GATE_BIAS,
     APR_FFN_UP,
     APR_FFN_UP_BIAS,
     APR_FFN_GATE_UP, /**< fused (Phi-3) */

@@ -2,7 +2,8 @@
 /*
  * chains FOLDER NAME: a tiny model through every round trip and chain of formats. Each result has
  * the weights of the source (all types here are floats or pass unchanged: no difference is
- * allowed), its hyperparameters field by field, and gives the logits that transformers computed.
+ * allowed), its hyperparameters field by field, and gives the logits that transformers computed. A
+ * folder that comes back as a folder has the names that transformers gave.
  */
 #include "recorded.h"
 
@@ -151,6 +152,22 @@ static bool same_models(const char *before, const char *after)
     return same;
 }
 
+static bool same_names(const char *before, const char *after)
+{
+    apr_model *a = open_model(before), *b = open_model(after);
+    const size_t n = apr_model_tensor_count(a);
+    bool same = apr_model_tensor_count(b) == n;
+
+    for (size_t i = 0; i < n; i++)
+        if (apr_model_find(b, apr_model_tensor(a, i)->name) == NULL) {
+            (void)printf("     %s: not in the folder written\n", apr_model_tensor(a, i)->name);
+            same = false;
+        }
+    apr_model_close(a);
+    apr_model_close(b);
+    return same;
+}
+
 static void remove_folder(const char *path)
 {
     DIR *dir = opendir(path);
@@ -184,6 +201,8 @@ static int run_chain(const struct chain *c, const char *source, const recorded *
     }
     failed = !same_models(paths[0], paths[n - 1]) + !check(paths[n - 1], "cpu", r) +
              !check(paths[n - 1], "reference", r);
+    if (c->steps[0] == 's' && c->steps[n - 1] == 's')
+        failed += !same_names(paths[0], paths[n - 1]);
     (void)printf("%s %s %s\n", failed > 0 ? "FAIL" : "ok  ", c->id, c->steps);
     for (int i = c->steps[0] == 'a' ? 0 : 1; i < n; i++)
         if (unlink(paths[i]) != 0)

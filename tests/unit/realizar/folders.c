@@ -5,11 +5,9 @@
  * transformers computed (tests/references/tiny_models.py). Weights of integers, missing tensors,
  * shapes against the config, unknown architectures: refused with the words that name them.
  */
-#include "support.h"
+#include "tiny_folder.h"
 
-#include <jansson.h>
 #include <math.h>
-#include <sys/stat.h>
 #include <trueno/sys/half.h>
 #include <unistd.h>
 
@@ -17,75 +15,6 @@ enum { PROMPT = 200, LOGITS = PROMPT * 64 };
 
 static const char *tiny_folder;
 static char work[] = "/tmp/apr-test-XXXXXX";
-
-/* A container and its config, to be changed. */
-typedef struct folder {
-    json_t *header, *config;
-    uint8_t *data;
-    size_t bytes;
-    int pad; /* spaces after the header, which move every tensor */
-} folder;
-
-static void *read_file(const char *path, size_t *bytes)
-{
-    FILE *f = fopen(path, "rb");
-    long size = -1;
-    void *data;
-
-    if (f != NULL && fseek(f, 0, SEEK_END) == 0)
-        size = ftell(f);
-    if (size < 0)
-        fail_msg("cannot read %s", path);
-    rewind(f);
-    data = malloc((size_t)size);
-    assert_int_equal(fread(data, 1, (size_t)size, f), size);
-    (void)fclose(f);
-    *bytes = (size_t)size;
-    return data;
-}
-
-static folder read_folder(const char *name)
-{
-    folder f = {0};
-    char path[512];
-    uint64_t length;
-
-    (void)snprintf(path, sizeof path, "%s/%s/config.json", tiny_folder, name);
-    f.config = json_load_file(path, 0, NULL);
-    (void)snprintf(path, sizeof path, "%s/%s/model.safetensors", tiny_folder, name);
-    f.data = read_file(path, &f.bytes);
-    memcpy(&length, f.data, sizeof length);
-    f.header = json_loadb((const char *)f.data + 8, length, 0, NULL);
-    f.bytes -= 8 + length;
-    memmove(f.data, f.data + 8 + length, f.bytes);
-    assert_true(json_is_object(f.config) && json_is_object(f.header));
-    return f;
-}
-
-static void free_folder(folder *f)
-{
-    json_decref(f->header);
-    json_decref(f->config);
-    free(f->data);
-}
-
-static void write_folder(const folder *f)
-{
-    char path[64], *header = json_dumps(f->header, JSON_COMPACT);
-    uint64_t length = strlen(header) + (uint64_t)f->pad;
-    FILE *file;
-
-    (void)snprintf(path, sizeof path, "%s/config.json", work);
-    assert_int_equal(json_dump_file(f->config, path, 0), 0);
-    (void)snprintf(path, sizeof path, "%s/model.safetensors", work);
-    file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(&length, sizeof length, 1, file), 1);
-    (void)fprintf(file, "%s%*s", header, f->pad, "");
-    assert_int_equal(fwrite(f->data, 1, f->bytes, file), f->bytes);
-    assert_int_equal(fclose(file), 0);
-    free(header);
-}
 
 static size_t element_bytes(const char *dtype)
 {
@@ -218,12 +147,12 @@ static void test_addresses(void **state)
     for (size_t type = 0; type < sizeof TYPES / sizeof TYPES[0]; type++)
         for (size_t side = 0; side < sizeof SIDES / sizeof SIDES[0]; side++)
             for (int pad = 0; pad < 8; pad++) {
-                folder f = read_folder("qwen2");
+                folder f = read_folder(tiny_folder, "qwen2");
                 char what[80];
 
                 change_type(&f, NULL, TYPES[type]);
                 f.pad = pad;
-                write_folder(&f);
+                write_folder(&f, work);
                 free_folder(&f);
                 (void)snprintf(what, sizeof what, "%s %d bytes on, %s%s", TYPES[type], pad,
                                SIDES[side].backend, SIDES[side].keep_mapping ? " mapped" : "");
@@ -247,7 +176,7 @@ static void test_older_config(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        folder f = read_folder(NAMES[i]);
+        folder f = read_folder(tiny_folder, NAMES[i]);
         json_t *rope = json_incref(json_object_get(f.config, "rope_parameters"));
         json_t *factor = json_object_get(rope, "partial_rotary_factor");
 
@@ -263,7 +192,7 @@ static void test_older_config(void **state)
         json_object_set(f.config, "torch_dtype", json_object_get(f.config, "dtype"));
         json_object_del(f.config, "dtype");
         json_decref(rope);
-        write_folder(&f);
+        write_folder(&f, work);
         free_folder(&f);
         read_recorded(NAMES[i]);
         if (run("cpu", false, recorded_ids, logits, &err) < 0)
@@ -277,7 +206,7 @@ static void check_refused(folder *f, const char *says, const char *says_too)
     trueno_error err = {0};
     trueno_status status;
 
-    write_folder(f);
+    write_folder(f, work);
     free_folder(f);
     status = run("cpu", false, recorded_ids, logits, &err);
     if (strncmp(err.message, work, strlen(work)) != 0 || strstr(err.message + 1, work) != NULL)
@@ -287,7 +216,8 @@ static void check_refused(folder *f, const char *says, const char *says_too)
         fail_msg("status %d, '%s'; wanted '%s' and '%s'", status, err.message, says, says_too);
 }
 
-#define DOWN "model.layers.1.mlp.down_proj.weight"
+#define DOWN      "model.layers.1.mlp.down_proj.weight"
+#define GATE_BIAS "model.layers.1.mlp.gate_proj.bias"
 
 static void test_types_refused(void **state)
 {
@@ -299,7 +229,7 @@ static void test_types_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
         for (size_t k = 0; k < sizeof TENSORS / sizeof TENSORS[0]; k++) {
-            folder f = read_folder("qwen2");
+            folder f = read_folder(tiny_folder, "qwen2");
 
             change_type(&f, TENSORS[k], TYPES[i]);
             check_refused(&f, TENSORS[k], TYPES[i]);
@@ -313,27 +243,32 @@ static void set_shape(folder *f, const char *name, json_int_t rows, json_int_t c
 
 static void test_tensors_refused(void **state)
 {
-    folder f = read_folder("qwen2");
+    folder f = read_folder(tiny_folder, "qwen2");
     json_t *entry = json_incref(json_object_get(f.header, DOWN));
 
     (void)state;
     json_object_del(f.header, DOWN);
     json_object_set_new(f.header, "something.else", entry);
     check_refused(&f, DOWN, "missing");
-    f = read_folder("qwen2");
+    f = read_folder(tiny_folder, "qwen2");
     set_shape(&f, DOWN, 64, 112); /* turned */
     check_refused(&f, DOWN, "[112, 64");
-    f = read_folder("qwen2");
+    f = read_folder(tiny_folder, "qwen2");
     json_object_set_new(f.config, "vocab_size", json_integer(65));
     check_refused(&f, "lm_head.weight", "[65, 112");
-    f = read_folder("qwen2");
+    f = read_folder(tiny_folder, "qwen2");
     json_object_set_new(f.config, "num_key_value_heads", json_integer(7));
     check_refused(&f, "self_attn.k_proj", "[112");
+    f = read_folder(tiny_folder, "llama-bias"); /* of the two that share a product, one */
+    entry = json_incref(json_object_get(f.header, GATE_BIAS));
+    json_object_del(f.header, GATE_BIAS);
+    json_object_set_new(f.header, "something.else", entry);
+    check_refused(&f, GATE_BIAS, "missing");
 }
 
 static void test_architectures_refused(void **state)
 {
-    folder f = read_folder("qwen2");
+    folder f = read_folder(tiny_folder, "qwen2");
 
     (void)state;
     json_object_set_new(f.config, "architectures", json_pack("[s]", "MambaForCausalLM"));
@@ -348,14 +283,9 @@ static int make_work(void **state)
 
 static int remove_work(void **state)
 {
-    char path[64];
-
     (void)state;
-    (void)snprintf(path, sizeof path, "%s/config.json", work);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof path, "%s/model.safetensors", work);
-    (void)unlink(path);
-    return rmdir(work);
+    remove_folder(work);
+    return 0;
 }
 
 int main(int argc, char **argv)
