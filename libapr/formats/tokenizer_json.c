@@ -7,7 +7,6 @@
 
 #include "../file_limits.h"
 #include "../reader.h"
-#include <stdio.h>
 #include <string.h>
 
 /* The vocabulary's tables while they are filled. */
@@ -90,13 +89,11 @@ static trueno_status measure(const char *path, const json_t *vocab, const json_t
     return TRUENO_OK;
 }
 
-/* "<0xNN>" of a vocabulary with byte fallback. */
+/* "<0xNN>" of a vocabulary with byte fallback: two digits, no sign or space for one of them. */
 static bool is_byte_token(const char *text)
 {
-    unsigned value;
-    int end = 0;
-
-    return strlen(text) == 6 && sscanf(text, "<0x%2X>%n", &value, &end) == 1 && end == 6;
+    return strlen(text) == 6 && memcmp(text, "<0x", 3) == 0 && text[5] == '>' &&
+           strspn(text + 3, "0123456789ABCDEFabcdef") == 2;
 }
 
 static trueno_status fill_vocab(table *t, const json_t *vocab, trueno_error *err)

@@ -272,6 +272,25 @@ static void test_ways_in(void **state)
     assert_int_equal(apr_model_open(&m, TEST_DATA_DIR "/hf", NULL, &err), TRUENO_UNSUPPORTED);
 }
 
+/* Only two digits make a byte: other programs took "<0x-1>" for an index below their table. */
+static void test_byte_tokens(void **state)
+{
+    static const char file[] =
+        "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"merges\":[],\"vocab\":{\"<0x00>\":0,"
+        "\"<0xaF>\":1,\"<0x-1>\":2,\"<0x+1>\":3,\"<0x 1>\":4,\"<0xG1>\":5,\"<0x100>\":6}}}";
+    apr_model_options options;
+    trueno_error err = {0};
+    apr_model *m;
+
+    (void)state;
+    apr_model_options_init(&options, sizeof options);
+    options.vocab_only = true;
+    assert_int_equal(apr_model_open_memory(&m, file, sizeof file - 1, &options, &err), TRUENO_OK);
+    for (int id = 0; id < 7; id++)
+        assert_int_equal(apr_model_vocab(m)->types[id], id < 2 ? APR_TOKEN_BYTE : APR_TOKEN_NORMAL);
+    apr_model_close(m);
+}
+
 /* The layout of the Hugging Face cache: models--ORG--NAME/snapshots/REVISION, files are links. */
 static void test_cache(void **state)
 {
@@ -331,7 +350,7 @@ int main(void)
         cmocka_unit_test(test_folders), cmocka_unit_test(test_qwen2),
         cmocka_unit_test(test_llama),   cmocka_unit_test(test_others),
         cmocka_unit_test(test_ways_in), cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_inspect), cmocka_unit_test(test_byte_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
