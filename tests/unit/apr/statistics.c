@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rule of tests/references/statistics.py. */
+/* The rule of tests/references/tensor_statistics.py. */
 static void make_values(float *x, int n, float offset, int bad)
 {
     const float odd[] = {NAN, INFINITY, -INFINITY, 0};

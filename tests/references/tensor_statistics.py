@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Record what numpy and scipy make of made-up values, for libapr's statistics of tensors: statistics.py > statistics.txt
+"""Record what numpy and scipy make of made-up values, for libapr's statistics of tensors: tensor_statistics.py > statistics.txt
 
 Values are made by the rule below, exactly the same in tests/unit/apr/statistics.c. Made with numpy 2.x and scipy 1.17.1.
 """
