@@ -3,9 +3,7 @@
  * Attention through the backend's table: against the reference backend, and bit-equal for any cut
  * into steps, any company in the batch, any number of threads and any CPU level.
  */
-#include "support.h"
-
-#include <trueno/backend.h>
+#include "backends.h"
 
 typedef struct shape {
     int32_t n_heads, n_kv_heads, head_dim, window;
@@ -58,19 +56,6 @@ static trueno_attention facts_of(const shape *s)
                               .q_norm = s->head_norms ? head_norm_weights[0] : NULL,
                               .k_norm = s->head_norms ? head_norm_weights[1] : NULL,
                               .rope = {s->rope, s->n_rot, 1.0f, frequencies}};
-}
-
-static trueno_backend *open_backend(const char *name, int threads)
-{
-    trueno_backend_options options;
-    trueno_backend *be;
-    trueno_error err = {0};
-
-    trueno_backend_options_init(&options, sizeof options);
-    options.threads = threads;
-    if (trueno_backend_open(&be, name, &options, &err) < 0)
-        fail_msg("%s", err.message);
-    return be;
 }
 
 static trueno_kv *new_kv(trueno_backend *be, const shape *s, int32_t n_positions)
@@ -168,7 +153,8 @@ static void test_against_reference(void **state)
         const shape *s = &SHAPES[i];
         int32_t n = test_int(520, 700);
         size_t outs = (size_t)n * out_width(s), heads = (size_t)n * (size_t)s->n_heads;
-        trueno_backend *cpu = open_backend("cpu", 2), *ref = open_backend("reference", 2);
+        trueno_backend *cpu = open_backend("cpu", 2, UINT32_MAX),
+                       *ref = open_backend("reference", 2, UINT32_MAX);
         results got = {test_floats(outs), test_floats(heads), test_floats(heads)};
         results want = {test_floats(outs), test_floats(heads), test_floats(heads)};
         float *qkv = random_qkv(s, n);
@@ -226,7 +212,7 @@ static void test_equal_for_any_cut(void **state)
         size_t outs = (size_t)n * out_width(s), heads = (size_t)n * (size_t)s->n_heads;
         results want = {test_floats(outs), test_floats(heads), test_floats(heads)};
         float *qkv = random_qkv(s, n);
-        trueno_backend *be = open_backend("cpu", 1);
+        trueno_backend *be = open_backend("cpu", 1, UINT32_MAX);
         char what[256];
 
         run_sequence(be, s, qkv, n, n, want);
@@ -234,7 +220,7 @@ static void test_equal_for_any_cut(void **state)
         for (int t = 0; t < 3; t++) {
             const int32_t chunks[] = {1, test_int(2, 100), n};
 
-            be = open_backend("cpu", THREADS[t]);
+            be = open_backend("cpu", THREADS[t], UINT32_MAX);
             for (int c = 0; c < 3; c++) {
                 (void)snprintf(what, sizeof what, "shape %d, %d threads, chunks of %d of %d", i,
                                THREADS[t], chunks[c], n);
@@ -243,9 +229,7 @@ static void test_equal_for_any_cut(void **state)
             be->close(be);
         }
         for (int l = 0; l < n_levels; l++) {
-            trueno_cpu_set_mask(levels[l]);
-            be = open_backend("cpu", 2);
-            trueno_cpu_set_mask(UINT32_MAX);
+            be = open_backend("cpu", 2, levels[l]);
             (void)snprintf(what, sizeof what, "shape %d, %s", i, be->device);
             compare_run(what, be, s, qkv, n, test_int(50, 300), &want);
             be->close(be);
@@ -263,7 +247,7 @@ static void test_equal_in_mixed_batch(void **state)
     (void)state;
     for (int i = 0; i < N_SHAPES; i += shape_step) {
         const shape *s = &SHAPES[i];
-        trueno_backend *be = open_backend("cpu", 2);
+        trueno_backend *be = open_backend("cpu", 2, UINT32_MAX);
         const int32_t lengths[] = {test_int(60, 140), test_int(513, 530), 1};
         const int32_t fresh[] = {test_int(2, 60), 1, 1}; /* rows in the mixed step */
         trueno_kv *kv[3];
@@ -317,7 +301,7 @@ static void test_blind_to_the_future(void **state)
     const shape s = {4, 4, 64, 0, 0.0f, false, TRUENO_ROPE_NEOX, 64, TRUENO_KV_F16, 1.0f};
     const int32_t n = 90;
     size_t outs = (size_t)n * out_width(&s);
-    trueno_backend *be = open_backend("cpu", 2);
+    trueno_backend *be = open_backend("cpu", 2, UINT32_MAX);
     float *qkv = random_qkv(&s, n), *clean = test_floats(outs), *dirty = test_floats(outs);
     int32_t bad = test_int(1, n - 1);
     trueno_kv *kv = new_kv(be, &s, n);
@@ -345,7 +329,8 @@ static void test_extreme_scores(void **state)
     const shape s = {6, 1, 64, 0, 0.0f, false, TRUENO_ROPE_NEOX, 2, TRUENO_KV_F32, 1.0f};
     const int32_t n = 200;
     size_t outs = (size_t)n * out_width(&s);
-    trueno_backend *cpu = open_backend("cpu", 2), *ref = open_backend("reference", 1);
+    trueno_backend *cpu = open_backend("cpu", 2, UINT32_MAX),
+                   *ref = open_backend("reference", 1, UINT32_MAX);
     float *qkv = random_qkv(&s, n), *got = test_floats(outs), *want = test_floats(outs);
 
     (void)state;

@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every other operation of the CPU backend's table, at every level, against formulas in double
+ * The CPU backend's operations without weights, at every level, against formulas in double
  * precision written here and against the reference backend; rows alone against rows in a batch.
  */
-#include "support.h"
-
-#include <trueno/backend.h>
-
-static trueno_backend *open_backend(const char *name, int threads, uint32_t mask)
-{
-    trueno_backend_options options;
-    trueno_backend *be;
-    trueno_error err = {0};
-
-    trueno_backend_options_init(&options, sizeof options);
-    options.threads = threads;
-    trueno_cpu_set_mask(mask);
-    if (trueno_backend_open(&be, name, &options, &err) < 0)
-        fail_msg("%s", err.message);
-    trueno_cpu_set_mask(UINT32_MAX);
-    return be;
-}
-
-/* Calls `check` with a backend of every level, on 1 and on 3 threads, and with the reference. */
-static void at_every_level(void (*check)(trueno_backend *be))
-{
-    uint32_t levels[8];
-    int n = test_levels(levels);
-
-    for (int i = 0; i <= n; i++)
-        for (int threads = 1; threads <= 3; threads += 2) {
-            trueno_backend *be = i < n ? open_backend("cpu", threads, levels[i])
-                                       : open_backend("reference", threads, UINT32_MAX);
-
-            check(be);
-            be->close(be);
-        }
-}
+#include "backends.h"
 
 /* Ordinary, huge, tiny and subnormal values in one array. */
 static void fill_mixed(float *x, size_t n)
@@ -45,15 +12,6 @@ static void fill_mixed(float *x, size_t n)
 
     for (size_t i = 0; i < n; i++)
         x[i] = SIZES[test_bits() % 7] * test_float();
-}
-
-static void check_close(const trueno_backend *be, const char *what, const float *got,
-                        const double *want, size_t n, double relative, double absolute)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!(fabs((double)got[i] - want[i]) <= relative * fabs(want[i]) + absolute))
-            fail_msg("%s, %s: element %zu of %zu is %.9g, must be %.9g", be->name, what, i, n,
-                     (double)got[i], want[i]);
 }
 
 enum { MAX_WIDTH = 700, MAX_ROWS = 40 };
@@ -103,16 +61,6 @@ static void check_norm(trueno_backend *be)
         test_floats_free(y, count);
         test_floats_free(alone, (size_t)width);
     }
-}
-
-static double activation_formula(trueno_activation act, double x)
-{
-    if (act == TRUENO_SILU)
-        return x / (1.0 + exp(-x));
-    if (act == TRUENO_GELU_TANH)
-        return 0.5 * x *
-               (1.0 + tanh(sqrt(2.0 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-    return 0.5 * x * erfc(-x / sqrt(2.0));
 }
 
 static void check_activations(trueno_backend *be)
@@ -260,173 +208,6 @@ static void test_levels_equal(void **state)
     }
 }
 
-static trueno_weight *make_weight(trueno_backend *be, const float *x, int64_t rows, int64_t cols)
-{
-    const trueno_tensor t = trueno_tensor_make(TRUENO_F32, rows, cols, x);
-    trueno_weight *w;
-    trueno_error err = {0};
-
-    if (be->weight_new(be, &t, 1, TRUENO_USE_MATMUL | TRUENO_USE_EMBED, &w, &err) < 0)
-        fail_msg("%s", err.message);
-    return w;
-}
-
-static void check_embed(trueno_backend *be)
-{
-    enum { VOCAB = 50, WIDTH = 96, N = 7 };
-    static float table[VOCAB * WIDTH];
-    float *x = test_floats(N * WIDTH);
-    int32_t tokens[N];
-    trueno_kv *kv;
-    const trueno_kv_shape shape = {1, 1, 16, N, TRUENO_KV_F16};
-    trueno_span span = {NULL, 0, N, 0};
-    trueno_rows rows = {N, 1, tokens, &span};
-    trueno_weight *w;
-
-    test_fill(table, VOCAB * WIDTH, 1.0f);
-    w = make_weight(be, table, VOCAB, WIDTH);
-    assert_int_equal(be->kv_new(be, &shape, &kv, NULL), TRUENO_OK);
-    span.kv = kv;
-    for (int i = 0; i < N; i++)
-        tokens[i] = test_int(0, VOCAB - 1);
-    tokens[0] = VOCAB - 1;
-    assert_int_equal(be->step_begin(be, &rows, NULL), TRUENO_OK);
-    be->embed(be, w, 3.0f, x);
-    assert_int_equal(be->step_end(be, NULL), TRUENO_OK);
-    for (int i = 0; i < N * WIDTH; i++)
-        assert_true(x[i] == 3.0f * table[tokens[i / WIDTH] * WIDTH + i % WIDTH]);
-    be->kv_free(be, kv);
-    be->weight_free(be, w);
-    test_floats_free(x, N * WIDTH);
-}
-
-static void test_embed(void **state)
-{
-    (void)state;
-    at_every_level(check_embed);
-}
-
-enum { EXPERTS = 9, USED = 3, COLS = 64, FF = 32, TOKENS = 21 };
-
-/* One row by the definition: softmax over all, the largest three, each expert's feed-forward. */
-static void experts_formula(const float *gate_up, const float *down, const float *router,
-                            bool renormalize, const float *x, double *y)
-{
-    double p[EXPERTS], sum = 0.0, taken = 0.0;
-    bool used[EXPERTS] = {false};
-
-    for (int e = 0; e < EXPERTS; e++)
-        sum += p[e] = exp((double)router[e]);
-    for (int k = 0; k < USED; k++) {
-        int best = -1;
-
-        for (int e = 0; e < EXPERTS; e++)
-            if (!used[e] && (best < 0 || p[e] > p[best]))
-                best = e;
-        used[best] = true;
-        taken += p[best];
-    }
-    for (int c = 0; c < COLS; c++)
-        y[c] = 0.0;
-    for (int e = 0; e < EXPERTS; e++) {
-        double h[FF];
-
-        for (int f = 0; used[e] && f < FF; f++) {
-            double gate = 0.0, up = 0.0;
-
-            for (int c = 0; c < COLS; c++) {
-                gate += (double)gate_up[(e * 2 * FF + f) * COLS + c] * (double)x[c];
-                up += (double)gate_up[(e * 2 * FF + FF + f) * COLS + c] * (double)x[c];
-            }
-            h[f] = activation_formula(TRUENO_SILU, gate) * up;
-        }
-        for (int c = 0; used[e] && c < COLS; c++)
-            for (int f = 0; f < FF; f++)
-                y[c] += p[e] / (renormalize ? taken : sum) * (double)down[(e * COLS + c) * FF + f] *
-                        h[f];
-    }
-}
-
-static void check_experts(trueno_backend *be)
-{
-    static float gate_up[EXPERTS * 2 * FF * COLS], down[EXPERTS * COLS * FF];
-    static float router[TOKENS * EXPERTS], x[TOKENS * COLS];
-    float *y = test_floats(TOKENS * COLS), *alone = test_floats(COLS);
-    trueno_weight *gate_up_weights[EXPERTS], *down_weights[EXPERTS];
-    const trueno_weight *const *g = (const trueno_weight *const *)gate_up_weights;
-    const trueno_weight *const *d = (const trueno_weight *const *)down_weights;
-    double want[COLS];
-
-    test_fill(gate_up, EXPERTS * 2 * FF * COLS, 1.0f);
-    test_fill(down, EXPERTS * COLS * FF, 1.0f);
-    test_fill(router, TOKENS * EXPERTS, 4.0f);
-    test_fill(x, TOKENS * COLS, 1.0f);
-    router[3] = router[5] = router[7] = router[8] = 5.0f; /* a tie: the lower three are taken */
-    for (int e = 0; e < EXPERTS; e++) {
-        gate_up_weights[e] = make_weight(be, gate_up + e * 2 * FF * COLS, 2 * FF, COLS);
-        down_weights[e] = make_weight(be, down + e * COLS * FF, COLS, FF);
-    }
-    for (int renormalize = 0; renormalize < 2; renormalize++) {
-        be->experts(be, g, d, router, EXPERTS, USED, renormalize != 0, TRUENO_SILU, x, TOKENS, y);
-        for (int i = 0; i < TOKENS; i++) {
-            experts_formula(gate_up, down, router + i * EXPERTS, renormalize != 0, x + i * COLS,
-                            want);
-            check_close(be, "experts", y + i * COLS, want, COLS, 1e-4, 1e-4);
-            be->experts(be, g, d, router + i * EXPERTS, EXPERTS, USED, renormalize != 0,
-                        TRUENO_SILU, x + i * COLS, 1, alone);
-            test_equal_bits("experts of a row alone", alone, y + i * COLS, COLS);
-        }
-    }
-    for (int e = 0; e < EXPERTS; e++) {
-        be->weight_free(be, gate_up_weights[e]);
-        be->weight_free(be, down_weights[e]);
-    }
-    test_floats_free(y, TOKENS * COLS);
-    test_floats_free(alone, COLS);
-}
-
-static void test_experts(void **state)
-{
-    (void)state;
-    at_every_level(check_experts);
-}
-
-/* Stacked parts, bias and accumulation, by the formula. */
-static void check_matmul(trueno_backend *be)
-{
-    enum { FIRST = 37, SECOND = 5, ROWS = FIRST + SECOND, WIDE = 64, N = 4 };
-    static float w[ROWS * WIDE], x[N * WIDE], bias[ROWS];
-    const trueno_tensor parts[2] = {trueno_tensor_make(TRUENO_F32, FIRST, WIDE, w),
-                                    trueno_tensor_make(TRUENO_F32, SECOND, WIDE, w + FIRST * WIDE)};
-    float *y = test_floats(N * ROWS);
-    double want[N * ROWS];
-    trueno_weight *weight;
-
-    test_fill(w, ROWS * WIDE, 1.0f);
-    test_fill(x, N * WIDE, 1.0f);
-    test_fill(bias, ROWS, 1.0f);
-    assert_int_equal(be->weight_new(be, parts, 2, TRUENO_USE_MATMUL, &weight, NULL), TRUENO_OK);
-    for (int i = 0; i < N * ROWS; i++) {
-        want[i] = bias[i % ROWS];
-        for (int c = 0; c < WIDE; c++)
-            want[i] += (double)w[i % ROWS * WIDE + c] * (double)x[i / ROWS * WIDE + c];
-    }
-    be->matmul(be, weight, bias, x, N, false, y);
-    check_close(be, "matmul", y, want, N * ROWS, 1e-5, 1e-5);
-    be->matmul(be, weight, bias, x, N, true, y);
-    for (int i = 0; i < N * ROWS; i++)
-        want[i] *= 2.0;
-    check_close(be, "matmul, added", y, want, N * ROWS, 1e-5, 2e-5);
-    be->weight_free(be, weight);
-    test_floats_free(y, N * ROWS);
-}
-
-static void test_matmul(void **state)
-{
-    (void)state;
-    at_every_level(check_matmul);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,9 +216,6 @@ int main(void)
         cmocka_unit_test(test_softcap_add_gather),
         cmocka_unit_test(test_argmax),
         cmocka_unit_test(test_levels_equal),
-        cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_matmul),
     };
 
     test_seed_init();
