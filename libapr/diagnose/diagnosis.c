@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A diagnosis: convert, damage, look, learn, and judge by what was not learned from. */
+/* A diagnosis: convert, damage, look, and rank what goes with failure. */
 #include "diagnosis.h"
 
 #include "../model_private.h"
 #include "learn.h"
 #include <apr/compare.h>
 #include <apr/convert.h>
-#include <apr/statistics.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <trueno/cpu.h>
 #include <unistd.h>
 
@@ -187,173 +184,6 @@ static trueno_status run_trials(workshop *w, apr_diagnosis *d, trueno_error *err
     return TRUENO_OK;
 }
 
-static double *features_of(const apr_diagnosis *d, double *out)
-{
-    for (size_t i = 0; i < d->n_trials; i++)
-        memcpy(out + i * TRIAL_FEATURES, d->trials[i].features, sizeof d->trials[i].features);
-    return out;
-}
-
-/* The kind that most of a cluster's learned trials are of. */
-static apr_damage majority(const apr_diagnosis *d, const int32_t *labels, int32_t cluster)
-{
-    int32_t votes[APR_DAMAGE_KINDS] = {0}, best = 0;
-
-    for (size_t i = 0; i < d->n_learned; i++)
-        votes[d->trials[i].damage] += labels[i] == cluster;
-    for (int32_t k = 1; k < APR_DAMAGE_KINDS; k++)
-        best = votes[k] > votes[best] ? k : best;
-    return (apr_damage)best;
-}
-
-static trueno_status cluster_trials(apr_diagnosis *d, double *x, int32_t *labels, trueno_error *err)
-{
-    const apr_kmeans_options o = {.size = sizeof o, .seed = d->o.seed};
-    size_t held = d->n_trials - d->n_learned;
-    double silhouette = 0;
-    trueno_status status =
-        apr_kmeans_fit(features_of(d, x), d->n_learned, TRIAL_FEATURES, APR_DAMAGE_KINDS, &o,
-                       d->centres[0], labels, NULL, d->allocator, err);
-
-    if (status < 0)
-        return status;
-    for (int32_t c = 0; c < APR_DAMAGE_KINDS; c++)
-        d->kind_of_cluster[c] = majority(d, labels, c);
-    for (size_t i = 0; i < d->n_trials; i++) {
-        trial *t = &d->trials[i];
-
-        labels[i] = t->cluster =
-            apr_kmeans_nearest(d->centres[0], APR_DAMAGE_KINDS, t->features, TRIAL_FEATURES);
-        t->by_cluster = d->kind_of_cluster[t->cluster];
-    }
-    status = apr_silhouette(x + d->n_learned * TRIAL_FEATURES, labels + d->n_learned, held,
-                            TRIAL_FEATURES, APR_DAMAGE_KINDS, &silhouette, d->allocator, err);
-    d->criteria[1] = (apr_criterion){"F-KMEANS-001", "silhouette of the clusters, held-out trials",
-                                     silhouette, 0.5, (int32_t)held};
-    return status;
-}
-
-static trueno_status classify_messages(apr_diagnosis *d, double *x, int32_t *labels,
-                                       trueno_error *err)
-{
-    size_t held = d->n_trials - d->n_learned, right = 0;
-    trueno_status status;
-
-    for (size_t i = 0; i < d->n_trials; i++) {
-        trial_message_features(d->trials[i].message, x + i * MESSAGE_FEATURES);
-        labels[i] = (int32_t)d->trials[i].damage;
-    }
-    status = apr_bayes_fit(x, labels, d->n_learned, MESSAGE_FEATURES, APR_DAMAGE_KINDS, d->priors,
-                           d->means[0], d->variances[0], err);
-    if (status < 0)
-        return status;
-    for (size_t i = 0; i < d->n_trials; i++) {
-        d->trials[i].by_message = apr_diagnosis_classify(d, d->trials[i].message, NULL);
-        right += i >= d->n_learned && d->trials[i].by_message == d->trials[i].damage;
-    }
-    d->criteria[3] =
-        (apr_criterion){"F-NB-001", "share of messages with the right fix, held-out trials",
-                        (double)right / (double)held, 0.85, (int32_t)held};
-    return TRUENO_OK;
-}
-
-apr_damage apr_diagnosis_classify(const apr_diagnosis *d, const char *message, double *probability)
-{
-    double x[MESSAGE_FEATURES], of[APR_DAMAGE_KINDS];
-    int32_t kind;
-
-    trial_message_features(message, x);
-    kind = apr_bayes_predict(d->priors, d->means[0], d->variances[0], APR_DAMAGE_KINDS, x,
-                             MESSAGE_FEATURES, of);
-    if (probability != NULL)
-        *probability = of[kind];
-    return (apr_damage)kind;
-}
-
-static trueno_status learn_from_trials(apr_diagnosis *d, trueno_error *err)
-{
-    double *x = trueno_arena_array(&d->arena, d->n_trials * TRIAL_FEATURES, sizeof *x);
-    int32_t *labels = trueno_arena_array(&d->arena, d->n_trials, sizeof *labels);
-    trueno_status status;
-
-    if (x == NULL || labels == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu trials", d->n_trials);
-    if (d->n_learned < APR_DAMAGE_KINDS || d->n_trials - d->n_learned < APR_DAMAGE_KINDS)
-        return trueno_fail(err, TRUENO_USAGE,
-                           "%zu trials were possible: the model has too few matrices", d->n_trials);
-    status = cluster_trials(d, x, labels, err);
-    return status < 0 ? status : classify_messages(d, x, labels, err);
-}
-
-/* The statistics of all tensors while they are gathered. */
-typedef struct gathering {
-    apr_diagnosis *d;
-    double *x;
-} gathering;
-
-static double grown(double v)
-{
-    return v < 0 ? -log1p(-v) : log1p(v);
-}
-
-/*
- * Twelve numbers, all on logarithmic scales: they span decades, and so have one unit, in which
- * their variances can be compared without dividing any by its own.
- */
-static trueno_status gather(void *user, const apr_tensor *tensor, const apr_tensor_statistics *s,
-                            trueno_error *err)
-{
-    gathering *g = user;
-    double *x = g->x + g->d->n_points * POINT_FEATURES;
-
-    (void)err;
-    if (s == NULL || s->count == 0)
-        return TRUENO_OK;
-    x[0] = grown(1e3 * s->mean);
-    x[1] = log(s->std + 1e-9);
-    x[2] = grown(1e3 * s->min);
-    x[3] = grown(1e3 * s->max);
-    x[4] = grown(s->kurtosis);
-    x[5] = grown(s->skewness);
-    x[6] = (double)s->zeros / (double)s->count;
-    x[7] = log(s->l1 + 1e-9);
-    x[8] = log(s->l2 + 1e-9);
-    x[9] = log(fmax(s->max, -s->min) + 1e-9);
-    x[10] = grown((double)s->nans);
-    x[11] = grown((double)s->infinities);
-    g->d->points[g->d->n_points++].tensor = tensor;
-    return TRUENO_OK;
-}
-
-static trueno_status project_tensors(apr_diagnosis *d, trueno_error *err)
-{
-    size_t n = apr_model_tensor_count(d->model);
-    const apr_tensors_stats_options o = {.size = sizeof o, .threads = d->o.threads};
-    double *x = trueno_arena_array(&d->arena, n * POINT_FEATURES, sizeof *x);
-    double mean[POINT_FEATURES], variance[POINT_DIMENSIONS], total = 0;
-    double components[POINT_DIMENSIONS * POINT_FEATURES];
-    gathering g = {d, x};
-    trueno_status status;
-
-    d->points = trueno_arena_array(&d->arena, n, sizeof *d->points);
-    if (x == NULL || d->points == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tensors", n);
-    if ((status = apr_tensors_stats(d->model, &o, gather, &g, err)) < 0)
-        return status;
-    status = apr_pca_fit(x, d->n_points, POINT_FEATURES, POINT_DIMENSIONS, mean, components,
-                         variance, &total, d->allocator, err);
-    if (status < 0)
-        return status;
-    for (size_t i = 0; i < d->n_points; i++)
-        apr_pca_project(mean, components, POINT_DIMENSIONS, x + i * POINT_FEATURES, POINT_FEATURES,
-                        d->points[i].at);
-    d->criteria[2] = (apr_criterion){
-        "F-PCA-001", "share of the variance of twelve statistics in three directions",
-        total > 0 ? (variance[0] + variance[1] + variance[2]) / total : 1, 0.8,
-        (int32_t)d->n_points};
-    return TRUENO_OK;
-}
-
 static apr_suspect *suspect(apr_diagnosis *d, const char *name)
 {
     for (size_t i = 0; i < d->n_suspects; i++)
@@ -409,11 +239,11 @@ static trueno_status diagnose(apr_diagnosis *d, workshop *w, trueno_pool *pool, 
     d->criteria[0] =
         (apr_criterion){"F-LR-001", "R2 of predicted conversion errors, held-out tensors",
                         d->errors.r2, 0.7, d->errors.n_held};
-    if ((status = project_tensors(d, err)) < 0 || (status = workshop_open(w, d, err)) < 0 ||
+    if ((status = diagnosis_project(d, err)) < 0 || (status = workshop_open(w, d, err)) < 0 ||
         (status = convert_both(w, d, pool, err)) < 0 || (status = run_trials(w, d, err)) < 0)
         return status;
     rank_decisions(w, d);
-    return learn_from_trials(d, err);
+    return diagnosis_learn(d, err);
 }
 
 static trueno_status check_options(const apr_diagnosis *d, trueno_error *err)

@@ -48,4 +48,10 @@ struct apr_diagnosis {
     uint64_t found; /* trials in which something was found */
 };
 
+/* d->points, of every tensor that can be read, and how much of the variance they keep. */
+trueno_status diagnosis_project(apr_diagnosis *d, trueno_error *err);
+
+/* Kinds of damage from the first n_learned trials: by their features, and by their messages. */
+trueno_status diagnosis_learn(apr_diagnosis *d, trueno_error *err);
+
 #endif

@@ -14,6 +14,9 @@ typedef struct apr_hf_files {
 /* A folder, m->path: its weights and all companions. */
 trueno_status apr_hf_read_folder(apr_model *m, trueno_error *err);
 
+/* The folder's JSON companions: config, entries of metadata, vocabulary, chat template. */
+trueno_status apr_hf_read_companions(apr_model *m, const char *folder, trueno_error *err);
+
 /* config.json: hyperparameters. */
 trueno_status apr_hf_config(apr_model *m, const json_t *config, trueno_error *err);
 
