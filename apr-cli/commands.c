@@ -47,6 +47,8 @@ const command_row COMMANDS[] = {
     {"join", "MODEL", "write a set of files as one", GROUP_SET | GROUP_FILE, 1, 1, join_command},
     {"merge", "MODEL MODEL...", "several models of one kind as one",
      GROUP_MERGE | GROUP_SET | GROUP_FILE, 1, -1, merge_command},
+    {"canary", "VERB", "record what a model is, and check that it still is", 0, 0, -1,
+     verb_missing},
     {"rosetta", "VERB", "convert models between formats, compare and verify them", 0, 0, -1,
      verb_missing},
     {"config", "", "show every option's value", GROUP_EVERY, 0, 0, config_command},
@@ -61,6 +63,7 @@ static const struct verb_table {
     const char *command;
     const command_row *verbs;
 } VERB_TABLES[] = {
+    {"canary", CANARY_VERBS},
     {"rosetta", ROSETTA_VERBS},
 };
 

@@ -24,6 +24,7 @@ extern const command_row COMMANDS[]; /* ends with a row without a name */
 
 /* Verbs, a table for each command that has some; COMMANDS holds a row for the command as well. */
 extern const command_row ROSETTA_VERBS[];
+extern const command_row CANARY_VERBS[];
 
 /* The row of a command, or of its verb when `verb` is not NULL; NULL: no such. */
 const command_row *command_find(const char *name, const char *verb);
@@ -70,6 +71,9 @@ trueno_status rosetta_diff_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_diagnose_command(cli_arguments *a, trueno_error *err);
 
+trueno_status canary_create_command(cli_arguments *a, trueno_error *err);
+trueno_status canary_check_command(cli_arguments *a, trueno_error *err);
+
 /* help.c */
 void print_help(void);
 void print_command_help(const command_row *command);
@@ -94,6 +98,9 @@ trueno_status write_text_file(const cli_arguments *a, const char *text, size_t b
 /* The same of a document. */
 trueno_status write_json_file(const cli_arguments *a, const json_t *document, const char *path,
                               trueno_error *err);
+/* A document that is a command's result: to --output, or where there is none or with --json to
+ * stdout. Steals the reference. */
+trueno_status write_or_print(const cli_arguments *a, json_t *document, trueno_error *err);
 trueno_status flush_output(trueno_error *err);
 void print_note(const cli_arguments *a, const char *format, ...) TRUENO_PRINTF(2, 3);
 
@@ -113,6 +120,11 @@ trueno_status gather_given(const cli_arguments *a, const char *argument, text_bu
 /* The same, and what is piped in. */
 trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
                             trueno_error *err);
+
+/* tokenize.c: the ids that a model's vocabulary makes of a text, special tokens recognised and BOS
+ * added; *ids is the caller's to free, and not NULL on success. */
+trueno_status encode_text(const apr_model *model, const char *text, size_t bytes, int32_t **ids,
+                          size_t *count, trueno_error *err);
 
 /* convert.c: a number of bytes as users write it, "500MB" */
 trueno_status parse_size(const char *text, uint64_t *out, trueno_error *err);

@@ -111,6 +111,19 @@ const manual_text MANUAL_TEXTS[] = {
      "Half of each\tapr merge a.gguf b.gguf -o ab.gguf\n"
      "Two fine-tunes of one base\tapr merge a.gguf b.gguf --strategy ties --base base.gguf -o "
      "ab.gguf\n"},
+    {"canary",
+     "*create* records what a model is: every field of its configuration, checksums of its "
+     "vocabulary, the tokens that it makes of a text (*--input*, or one of many scripts), and of "
+     "every tensor shape, mean, standard deviation, minimum, maximum and a checksum of the "
+     "values. *check* holds a model against that and ends with exit status 5 when anything is "
+     "not the same. The format does not count: a lossless conversion passes.\n\n"
+     "Without *--tolerance* every weight has to be the same. With *--tolerance* _X_ the mean and "
+     "the standard deviation of a tensor may be off by X recorded standard deviations, minimum "
+     "and maximum by X of the range between them; configuration and tokenizer stay exact.",
+     "Record a model\tapr canary create model.gguf -o model.canary.json\n"
+     "Is it still the same?\tapr canary check model.gguf --canary model.canary.json\n"
+     "Is the quantised one near?\tapr canary check model-q4.gguf --canary model.canary.json "
+     "--tolerance 0.1\n"},
     {"rosetta",
      "Conversions between formats, compared and verified. Each verb has options of its own.",
      "Is a conversion exact?\tapr rosetta verify model.gguf\n"},

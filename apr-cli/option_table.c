@@ -44,7 +44,8 @@ const option_row OPTION_ROWS[] = {
         "positions in the context (default: the model's limit; eval: 512)"),
     INT("threads", 't', "N", NULL, 1, 1024,
         GROUP_ENGINE | GROUP_CONVERT | GROUP_DIFFERENCES | GROUP_CHAIN | GROUP_ROUND_TRIP |
-            GROUP_TENSORS | GROUP_QUALITY | GROUP_DIFF | GROUP_MERGE | GROUP_DIAGNOSE,
+            GROUP_TENSORS | GROUP_QUALITY | GROUP_DIFF | GROUP_MERGE | GROUP_DIAGNOSE |
+            GROUP_CANARY_CREATE | GROUP_CANARY_CHECK,
         threads, "CPU threads (default: physical cores in the affinity mask and quota)"),
     FLAG("gpu", 0, GROUP_ENGINE, gpu, "use the GPU, or fail"),
     FLAG("no-gpu", 0, GROUP_ENGINE, no_gpu, "use the CPU even where a GPU is"),
@@ -126,7 +127,8 @@ const option_row OPTION_ROWS[] = {
          "the text to score, or to learn from"),
     TEXT("save-logits", 0, "FILE", NULL, GROUP_EVAL, save_logits, "save the base distribution"),
     TEXT("kl-against", 0, "FILE", NULL, GROUP_EVAL, kl_against, "compare with a saved base"),
-    TEXT("output", 'o', "FILE", NULL, GROUP_CONVERT | GROUP_FINGERPRINT | GROUP_IMATRIX | GROUP_SET,
+    TEXT("output", 'o', "FILE", NULL,
+         GROUP_CONVERT | GROUP_FINGERPRINT | GROUP_IMATRIX | GROUP_SET | GROUP_CANARY_CREATE,
          output, "write here (default: the source's stem in the working folder)"),
     TEXT("format", 0, "apr|gguf|safetensors", NULL, GROUP_CONVERT | GROUP_MERGE, format,
          "target format (default: by the extension of the output)"),
@@ -134,7 +136,7 @@ const option_row OPTION_ROWS[] = {
          "weight type or mix: Q8_0, Q4_K_M, Q4_K_S, Q5_K_M, Q6_K, ..."),
     FLAG("force", 0,
          GROUP_CONVERT | GROUP_CHAIN | GROUP_FINGERPRINT | GROUP_IMATRIX | GROUP_SET |
-             GROUP_DIAGNOSE,
+             GROUP_DIAGNOSE | GROUP_CANARY_CREATE,
          force, "replace a file of that name"),
     TEXT("imatrix", 0, "FILE", NULL, GROUP_CONVERT, imatrix,
          "importance matrix that weighs the rounding (apr imatrix, or llama.cpp's)"),
@@ -174,9 +176,14 @@ const option_row OPTION_ROWS[] = {
     INT("show-values", 0, "N", "0", 0, 16, GROUP_DIFFERENCES | GROUP_DIFF, show_values,
         "N values of both models from the largest difference on"),
     FLOAT("tolerance", "X", NULL, 0, 1e30,
-          GROUP_DIFFERENCES | GROUP_CHAIN | GROUP_ROUND_TRIP | GROUP_INFERENCES | GROUP_DIFF,
+          GROUP_DIFFERENCES | GROUP_CHAIN | GROUP_ROUND_TRIP | GROUP_INFERENCES | GROUP_DIFF |
+              GROUP_CANARY_CHECK,
           tolerance,
-          "largest difference that passes (default: 0; verify: 1e-5; compare-inference: 0.1)"),
+          "largest difference that passes (default: 0; verify: 1e-5; compare-inference: 0.1); "
+          "canary: of statistics, in standard deviations"),
+    TEXT("input", 0, "FILE", NULL, GROUP_CANARY_CREATE, input,
+         "the text whose tokens are recorded (default: one of many scripts)"),
+    TEXT("canary", 0, "FILE", NULL, GROUP_CANARY_CHECK, canary, "what was recorded"),
     TEXT("work-dir", 0, "FOLDER", "rosetta-work", GROUP_CHAIN | GROUP_ROUND_TRIP, work_dir,
          "where the files of each step are written"),
     TEXT("intermediate", 0, "apr|gguf|safetensors", NULL, GROUP_ROUND_TRIP, intermediate,

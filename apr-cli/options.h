@@ -56,6 +56,8 @@ typedef struct cli_options {
     /* hex */
     const char *tensor;
     int64_t block;
+    /* canary */
+    const char *input, *canary;
     /* rosetta */
     bool hexdump, mismatches_only;
     int64_t show_values;
@@ -97,22 +99,24 @@ typedef uint64_t option_groups;
 #define GROUP_NOT_SETTINGS    ((option_groups)1 << 17) /* no settings file may hold them */
 #define GROUP_PARAMETER       ((option_groups)1 << 18) /* recipes may set them, as those of sampling */
 /* a mark of commands, which no row has: MODEL may be a recipe */
-#define GROUP_RECIPE      ((option_groups)1 << 19)
-#define GROUP_HEXDUMP     ((option_groups)1 << 20)
-#define GROUP_DIFFERENCES ((option_groups)1 << 21)
-#define GROUP_CHAIN       ((option_groups)1 << 22)
-#define GROUP_ROUND_TRIP  ((option_groups)1 << 23)
-#define GROUP_INFERENCES  ((option_groups)1 << 24)
-#define GROUP_FINGERPRINT ((option_groups)1 << 25)
-#define GROUP_IMATRIX     ((option_groups)1 << 26)
-#define GROUP_QUALITY     ((option_groups)1 << 27)
-#define GROUP_STRICT      ((option_groups)1 << 28)
-#define GROUP_DIFF        ((option_groups)1 << 29)
-#define GROUP_HEX         ((option_groups)1 << 30)
-#define GROUP_SPLIT       ((option_groups)1 << 31)
-#define GROUP_SET         ((option_groups)1 << 32)
-#define GROUP_MERGE       ((option_groups)1 << 49)
-#define GROUP_DIAGNOSE    ((option_groups)1 << 48)
+#define GROUP_RECIPE        ((option_groups)1 << 19)
+#define GROUP_HEXDUMP       ((option_groups)1 << 20)
+#define GROUP_DIFFERENCES   ((option_groups)1 << 21)
+#define GROUP_CHAIN         ((option_groups)1 << 22)
+#define GROUP_ROUND_TRIP    ((option_groups)1 << 23)
+#define GROUP_INFERENCES    ((option_groups)1 << 24)
+#define GROUP_FINGERPRINT   ((option_groups)1 << 25)
+#define GROUP_IMATRIX       ((option_groups)1 << 26)
+#define GROUP_QUALITY       ((option_groups)1 << 27)
+#define GROUP_STRICT        ((option_groups)1 << 28)
+#define GROUP_DIFF          ((option_groups)1 << 29)
+#define GROUP_HEX           ((option_groups)1 << 30)
+#define GROUP_SPLIT         ((option_groups)1 << 31)
+#define GROUP_SET           ((option_groups)1 << 32)
+#define GROUP_MERGE         ((option_groups)1 << 49)
+#define GROUP_DIAGNOSE      ((option_groups)1 << 48)
+#define GROUP_CANARY_CREATE ((option_groups)1 << 50)
+#define GROUP_CANARY_CHECK  ((option_groups)1 << 51)
 
 #define GROUP_EVERY (~(option_groups)0)
 

@@ -133,12 +133,29 @@ trueno_status write_json_file(const cli_arguments *a, const json_t *document, co
                               trueno_error *err)
 {
     char *text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    text_buffer file = {0};
     trueno_status status;
 
     if (text == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for the document", path);
-    status = write_text_file(a, text, strlen(text), path, err);
+    if ((status = text_append(&file, text, strlen(text), err)) == TRUENO_OK &&
+        (status = text_append(&file, "\n", 1, err)) == TRUENO_OK)
+        status = write_text_file(a, file.data, file.bytes, path, err);
+    free(file.data);
     free(text);
+    return status;
+}
+
+trueno_status write_or_print(const cli_arguments *a, json_t *document, trueno_error *err)
+{
+    trueno_status status;
+
+    if (a->o.output == NULL)
+        return print_json(document, err);
+    status = write_json_file(a, document, a->o.output, err);
+    if (status == TRUENO_OK && a->o.json)
+        return print_json(document, err);
+    json_decref(document);
     return status;
 }
 

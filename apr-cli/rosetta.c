@@ -188,13 +188,5 @@ trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err)
         status = parse_document(text, bytes, &document, err);
     apr_inspect_free(model, text, bytes);
     apr_model_close(model);
-    if (status < 0)
-        return status;
-    if (a->o.output == NULL)
-        return print_json(document, err);
-    status = write_json_file(a, document, a->o.output, err);
-    if (status == TRUENO_OK && a->o.json)
-        status = print_json(json_incref(document), err);
-    json_decref(document);
-    return status;
+    return status == TRUENO_OK ? write_or_print(a, document, err) : status;
 }
