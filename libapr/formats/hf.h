@@ -35,6 +35,24 @@ trueno_status apr_hf_tokenizer_steps(apr_model *m, const json_t *root, const cha
 trueno_status apr_hf_chat_template(apr_model *m, const char *folder, const json_t *tokenizer_config,
                                    trueno_error *err);
 
+#define APR_HF_INDEX "model.safetensors.index.json"
+
+/* Does the text end so? */
+bool apr_hf_ends_with(const char *text, const char *end);
+
+/*
+ * The path of the one .safetensors file of a folder that has neither an index nor the usual name.
+ * TRUENO_UNSUPPORTED when there is another number of them, and what there is instead.
+ */
+trueno_status apr_hf_find_single(const char *folder, char *out, size_t capacity, trueno_error *err);
+
+/*
+ * In a Hugging Face cache, "models--ORG--NAME" holds the folder in snapshots/REVISION: put that
+ * path in the place of the folder's. Of several revisions the one that refs/main names, or
+ * TRUENO_UNSUPPORTED. A folder without snapshots stays.
+ */
+trueno_status apr_hf_enter_snapshot(char *folder, size_t capacity, trueno_error *err);
+
 /* "FOLDER/NAME" into out[0..capacity), TRUENO_USAGE when it does not fit. */
 trueno_status apr_hf_path(const char *folder, const char *name, char *out, size_t capacity,
                           trueno_error *err);

@@ -63,6 +63,22 @@ static trueno_status check_activation(const apr_model *m, const json_t *config, 
                        m->path, shown, m->config.architecture, wanted);
 }
 
+/* Weights that another program packed its own way (gptq, awq, bitsandbytes...) have no names or
+ * types that are known; "gguf" is what transformers leaves behind when it has unpacked them. */
+static trueno_status check_quantization(const apr_model *m, const json_t *config, trueno_error *err)
+{
+    const char *method = json_string_value(apr_json_at(config, "quantization_config.quant_method"));
+    char shown[40];
+
+    if (method == NULL || strcmp(method, "gguf") == 0)
+        return TRUENO_OK;
+    apr_printable(shown, sizeof shown, method, strlen(method));
+    return trueno_fail(err, TRUENO_UNSUPPORTED,
+                       "%s: weights quantised by %s (quantization_config) are not read; F32, F16, "
+                       "BF16 and F64 are",
+                       m->path, shown);
+}
+
 /* Every layer must be a mixture of experts. */
 static trueno_status check_experts(const apr_model *m, const json_t *config, trueno_error *err)
 {
@@ -210,6 +226,8 @@ trueno_status apr_hf_config(apr_model *m, const json_t *config, trueno_error *er
     m->config.rope_type = APR_ROPE_NEOX;
     if (!source.ours)
         return apr_config_finish(&m->config, NULL, m->path, err);
+    if (source.complete && (status = check_quantization(m, config, err)) < 0)
+        return status;
     if ((status = read_partial_rotary(m, text, err)) < 0 ||
         (status = read_window(m, text, err)) < 0 ||
         (status = apr_config_finish(&m->config, m->architecture, m->path, err)) < 0 ||

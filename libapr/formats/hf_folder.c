@@ -10,32 +10,12 @@
 #include "../vocab.h"
 #include "apr_shards.h"
 #include "safetensors.h"
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define INDEX_NAME  "model.safetensors.index.json"
 #define SINGLE_NAME "model.safetensors"
-
-trueno_status apr_hf_path(const char *folder, const char *name, char *out, size_t capacity,
-                          trueno_error *err)
-{
-    int n = snprintf(out, capacity, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", name);
-
-    if (n < 0 || (size_t)n >= capacity)
-        return trueno_fail(err, TRUENO_USAGE, "%.100s...: the path has more than %zu bytes", folder,
-                           capacity - 1);
-    return TRUENO_OK;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 /* Headers of all mapped files into one table of tensors; `headers` has n_sources places. */
 static trueno_status read_headers(apr_model *m, json_t **headers, size_t *data, trueno_error *err)
@@ -107,7 +87,7 @@ static trueno_status check_weight_map(const apr_model *m, const json_t *map, tru
     {
         const apr_tensor *t = apr_model_find(m, name);
 
-        if (t == NULL || !ends_with(m->sources[t->file].path, json_string_value(file)))
+        if (t == NULL || !apr_hf_ends_with(m->sources[t->file].path, json_string_value(file)))
             return trueno_fail(err, TRUENO_UNSUPPORTED,
                                "%s: tensor %.100s is missing from %.100s, where the index has it",
                                m->path, name, json_string_value(file));
@@ -126,7 +106,7 @@ static trueno_status map_shards(apr_model *m, const char *folder, const json_t *
     {
         const char *text = json_string_value(file);
 
-        if (text == NULL || strchr(text, '/') != NULL || !ends_with(text, ".safetensors"))
+        if (text == NULL || strchr(text, '/') != NULL || !apr_hf_ends_with(text, ".safetensors"))
             return trueno_fail(err, TRUENO_FORMAT,
                                "%s: the index places tensor %.100s in no .safetensors file of the "
                                "folder",
@@ -166,34 +146,10 @@ static trueno_status read_by_index(apr_model *m, const char *folder, const char 
     return status;
 }
 
-/* The one .safetensors file of a folder that has neither an index nor the usual name. */
-static trueno_status find_single(const char *folder, char *out, size_t capacity, trueno_error *err)
-{
-    DIR *dir = opendir(folder[0] != '\0' ? folder : ".");
-    const struct dirent *entry;
-    int found = 0;
-    trueno_status status = TRUENO_OK;
-
-    if (dir == NULL)
-        return trueno_fail(err, TRUENO_IO, "%s: cannot list the folder", folder);
-    while ((entry = readdir(dir)) != NULL && status == TRUENO_OK) {
-        if (!ends_with(entry->d_name, ".safetensors"))
-            continue;
-        found++;
-        status = apr_hf_path(folder, entry->d_name, out, capacity, err);
-    }
-    (void)closedir(dir);
-    if (status == TRUENO_OK && found != 1)
-        return trueno_fail(err, TRUENO_UNSUPPORTED,
-                           "%s: the folder has %d .safetensors files and no " INDEX_NAME, folder,
-                           found);
-    return status;
-}
-
 static trueno_status read_folder_weights(apr_model *m, const char *folder, trueno_error *err)
 {
     char path[PATH_MAX];
-    trueno_status status = apr_hf_path(folder, INDEX_NAME, path, sizeof path, err);
+    trueno_status status = apr_hf_path(folder, APR_HF_INDEX, path, sizeof path, err);
 
     if (status < 0)
         return status;
@@ -201,7 +157,8 @@ static trueno_status read_folder_weights(apr_model *m, const char *folder, truen
         return read_by_index(m, folder, path, err);
     if ((status = apr_hf_path(folder, SINGLE_NAME, path, sizeof path, err)) < 0)
         return status;
-    if (access(path, F_OK) != 0 && (status = find_single(folder, path, sizeof path, err)) < 0)
+    if (access(path, F_OK) != 0 &&
+        (status = apr_hf_find_single(folder, path, sizeof path, err)) < 0)
         return status;
     if ((status = apr_model_add_file(m, path, err)) < 0)
         return status;
@@ -219,35 +176,6 @@ static trueno_status finish(apr_model *m, const char *folder, trueno_error *err)
     return apr_safetensors_narrow(m, err);
 }
 
-/* In a Hugging Face cache, "models--ORG--NAME" holds the folder in snapshots/REVISION. */
-static trueno_status enter_snapshot(char *folder, size_t capacity, trueno_error *err)
-{
-    char path[PATH_MAX], snapshots[PATH_MAX];
-    const struct dirent *entry;
-    DIR *dir;
-    int found = 0;
-    trueno_status status;
-
-    if ((status = apr_hf_path(folder, "snapshots", snapshots, sizeof snapshots, err)) < 0)
-        return status;
-    dir = opendir(snapshots);
-    if (dir == NULL)
-        return TRUENO_OK;
-    while ((entry = readdir(dir)) != NULL && status == TRUENO_OK) {
-        if (entry->d_name[0] == '.')
-            continue;
-        found++;
-        status = apr_hf_path(snapshots, entry->d_name, path, sizeof path, err);
-    }
-    (void)closedir(dir);
-    if (status == TRUENO_OK && found != 1)
-        return trueno_fail(err, TRUENO_UNSUPPORTED, "%s: %d revisions; name one of them", snapshots,
-                           found);
-    if (status == TRUENO_OK && strlen(path) < capacity)
-        memcpy(folder, path, strlen(path) + 1);
-    return status;
-}
-
 trueno_status apr_hf_read_folder(apr_model *m, trueno_error *err)
 {
     char folder[PATH_MAX];
@@ -257,7 +185,7 @@ trueno_status apr_hf_read_folder(apr_model *m, trueno_error *err)
         return status;
     for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
         folder[n - 1] = '\0';
-    if ((status = enter_snapshot(folder, sizeof folder, err)) < 0 ||
+    if ((status = apr_hf_enter_snapshot(folder, sizeof folder, err)) < 0 ||
         (status = read_folder_weights(m, folder, err)) < 0)
         return status;
     return finish(m, folder, err);
@@ -313,7 +241,7 @@ trueno_status apr_safetensors_read(apr_model *m, trueno_error *err)
         return status < 0 ? status : apr_model_index_meta(m, err);
     }
     if ((status = parent_folder(m, folder, sizeof folder, err)) < 0 ||
-        (status = apr_hf_path(folder, INDEX_NAME, index, sizeof index, err)) < 0)
+        (status = apr_hf_path(folder, APR_HF_INDEX, index, sizeof index, err)) < 0)
         return status;
     status = is_indexed(index, name) ? read_by_index(m, folder, index, err) : read_weights(m, err);
     return status < 0 ? status : finish(m, folder, err);

@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 static apr_model *open_model(const char *path, bool vocab_only)
@@ -242,36 +240,6 @@ static void test_others(void **state)
     apr_model_close(moe);
 }
 
-/* Whatever part of a folder is named, the same model opens; a tokenizer alone is a vocabulary. */
-static void test_ways_in(void **state)
-{
-    static const char *const WAYS[] = {"", "/", "/model.safetensors.index.json",
-                                       "/model-00004-of-00006.safetensors"};
-    apr_model *m;
-    trueno_error err = {0};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof WAYS / sizeof WAYS[0]; i++) {
-        char path[512];
-
-        (void)snprintf(path, sizeof path, TEST_DATA_DIR "/hf/qwen2%s", WAYS[i]);
-        m = open_model(path, false);
-        assert_int_equal(apr_model_tensor_count(m), 27);
-        assert_string_equal(apr_model_path(m), path);
-        apr_model_close(m);
-    }
-    m = open_model(TEST_DATA_DIR "/hf/llama/model.safetensors", false);
-    assert_non_null(apr_model_vocab(m));
-    apr_model_close(m);
-    m = open_model(TEST_DATA_DIR "/hf/qwen2/tokenizer.json", true);
-    assert_int_equal(apr_model_vocab(m)->n_tokens, 304);
-    assert_int_equal(apr_model_vocab(m)->n_eos, 2); /* by their texts */
-    apr_model_close(m);
-    assert_int_equal(apr_model_open(&m, TEST_DATA_DIR "/hf/qwen2/tokenizer.json", NULL, &err),
-                     TRUENO_UNSUPPORTED);
-    assert_int_equal(apr_model_open(&m, TEST_DATA_DIR "/hf", NULL, &err), TRUENO_UNSUPPORTED);
-}
-
 /* Only two digits make a byte: other programs took "<0x-1>" for an index below their table. */
 static void test_byte_tokens(void **state)
 {
@@ -289,40 +257,6 @@ static void test_byte_tokens(void **state)
     for (int id = 0; id < 7; id++)
         assert_int_equal(apr_model_vocab(m)->types[id], id < 2 ? APR_TOKEN_BYTE : APR_TOKEN_NORMAL);
     apr_model_close(m);
-}
-
-/* The layout of the Hugging Face cache: models--ORG--NAME/snapshots/REVISION, files are links. */
-static void test_cache(void **state)
-{
-    static const char *const FILES[] = {"config.json", "model.safetensors", "tokenizer.json"};
-    char root[] = "/tmp/apr-test-XXXXXX", folder[256], from[512], to[512];
-    apr_model *m;
-
-    (void)state;
-    assert_non_null(mkdtemp(root));
-    (void)snprintf(folder, sizeof folder, "%s/snapshots", root);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    (void)strcat(folder, "/0123abcd");
-    assert_int_equal(mkdir(folder, 0700), 0);
-    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
-        (void)snprintf(from, sizeof from, TEST_DATA_DIR "/hf/llama/%s", FILES[i]);
-        (void)snprintf(to, sizeof to, "%s/%s", folder, FILES[i]);
-        assert_int_equal(symlink(from, to), 0);
-    }
-    m = open_model(root, false);
-    assert_int_equal(apr_model_tensor_count(m), 20);
-    apr_model_close(m);
-    m = open_model(folder, false);
-    assert_int_equal(apr_model_tensor_count(m), 20);
-    apr_model_close(m);
-    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++) {
-        (void)snprintf(to, sizeof to, "%s/%s", folder, FILES[i]);
-        assert_int_equal(unlink(to), 0);
-    }
-    assert_int_equal(rmdir(folder), 0);
-    *strrchr(folder, '/') = '\0';
-    assert_int_equal(rmdir(folder), 0);
-    assert_int_equal(rmdir(root), 0);
 }
 
 static void test_inspect(void **state)
@@ -349,7 +283,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folders), cmocka_unit_test(test_qwen2),
         cmocka_unit_test(test_llama),   cmocka_unit_test(test_others),
-        cmocka_unit_test(test_ways_in), cmocka_unit_test(test_cache),
         cmocka_unit_test(test_inspect), cmocka_unit_test(test_byte_tokens),
     };
 
