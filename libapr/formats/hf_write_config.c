@@ -167,6 +167,10 @@ static void put_class(apr_json *j, const apr_source_keys *keys, const char *dtyp
         apr_json_key(j, "attention_bias");
         apr_json_bool(j, apr_model_role(m, APR_ATTN_Q_BIAS, 0) != NULL);
     }
+    if (apr_model_role(m, APR_FFN_GATE_BIAS, 0) != NULL && !was_kept(keys, "mlp_bias")) {
+        apr_json_key(j, "mlp_bias");
+        apr_json_bool(j, true);
+    }
 }
 
 void apr_hf_write_config(apr_json *j, const apr_model *m, const apr_config *c, const char *dtype)

@@ -4,6 +4,7 @@
 
   against.py --apr build/apr-cli/apr --peer NAME=PATH/llama-bench [--peer ...] [-n 5] [-t 2] [--pp 512] [--tg 64] MODEL.gguf...
 
+A model that apr is to read from another place, as a Hugging Face folder of the same weights, is FOLDER=MODEL.gguf.
 Each round runs `apr bench` and then every peer's llama-bench once a test. Prints for each model and test the median, the least
 and the largest of each program, and the ratio of medians to the faster peer. A peer is called with its default options.
 """
@@ -36,17 +37,18 @@ def spread(samples):
 
 def measure(args, model):
     peers = dict(p.split("=", 1) for p in args.peer)
+    ours, _, model = model.rpartition("=")
     samples = {}
     bandwidth = []
     for _ in range(args.n):
-        rows, gb_s = run_apr(args.apr, model, args.t, args.pp, args.tg)
+        rows, gb_s = run_apr(args.apr, ours or model, args.t, args.pp, args.tg)
         bandwidth.append(gb_s)
         results = {"apr": rows}
         results.update({name: run_peer(path, model, args.t, args.pp, args.tg) for name, path in peers.items()})
         for program, tests in results.items():
             for test, value in tests.items():
                 samples.setdefault(test, {}).setdefault(program, []).append(value)
-    print(f"{model}: n = {args.n}, {args.t} threads, memory read {spread(bandwidth).strip()} GB/s")
+    print(f"{ours or model}: n = {args.n}, {args.t} threads, memory read {spread(bandwidth).strip()} GB/s")
     for test, programs in samples.items():
         best = max((statistics.median(v), k) for k, v in programs.items() if k != "apr")
         ratio = statistics.median(programs["apr"]) / best[0]
