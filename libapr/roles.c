@@ -240,15 +240,18 @@ static const role_row *row_of(const apr_model *m, const char *name, bool in_laye
     return NULL;
 }
 
-/* Hugging Face names of a text model inside a larger one begin with one of these. */
-static const char *without_wrapper(const char *name)
+/* The Hugging Face name that a tensor of a text model inside a larger one has by itself; `own` is
+ * room for it. "language_model.model.x" was written before "model.language_model.x". */
+static const char *without_wrapper(const char *name, char own[APR_LIMIT_NAME_BYTES + 1])
 {
-    static const char *const WRAPPERS[] = {"model.language_model.", "language_model."};
+    static const char BEFORE[] = "language_model.", WITHIN[] = "model.language_model.";
 
-    for (size_t i = 0; i < sizeof WRAPPERS / sizeof WRAPPERS[0]; i++)
-        if (strncmp(name, WRAPPERS[i], strlen(WRAPPERS[i])) == 0)
-            return name + strlen(WRAPPERS[i]);
-    return name;
+    if (strncmp(name, BEFORE, sizeof BEFORE - 1) == 0)
+        return name + sizeof BEFORE - 1;
+    if (strncmp(name, WITHIN, sizeof WITHIN - 1) != 0)
+        return name;
+    (void)snprintf(own, APR_LIMIT_NAME_BYTES + 1, "model.%s", name + sizeof WITHIN - 1);
+    return own;
 }
 
 static int32_t *slot(const apr_model *m, apr_role role, int32_t layer)
@@ -272,7 +275,9 @@ static int32_t *expert_slot(const apr_model *m, apr_role role, int32_t layer, in
 static void assign(apr_model *m, size_t index, apr_role_names names)
 {
     apr_tensor *t = &m->tensors[index];
-    const char *rest = NULL, *name = names == APR_NAMES_HF ? without_wrapper(t->name) : t->name;
+    char own[APR_LIMIT_NAME_BYTES + 1];
+    const char *rest = NULL,
+               *name = names == APR_NAMES_HF ? without_wrapper(t->name, own) : t->name;
     int32_t layer = layer_of(name, names == APR_NAMES_HF ? "model.layers." : "blk.", &rest);
     int32_t expert = -1, *taken;
     const role_row *row = row_of(m, layer >= 0 ? rest : name, layer >= 0, names, &expert);

@@ -201,6 +201,39 @@ static void test_older_config(void **state)
     }
 }
 
+/* The text model of a larger one: its config a member, its names behind either prefix. */
+static void test_wrapped(void **state)
+{
+    static const char *const PREFIXES[] = {"language_model.model.", "model.language_model."};
+    trueno_error err = {0};
+
+    (void)state;
+    read_recorded("gemma3");
+    for (int i = 0; i < 2; i++) {
+        folder f = read_folder(tiny_folder, "gemma3");
+        json_t *header = json_object(), *entry;
+        const char *name;
+
+        json_object_foreach(f.header, name, entry)
+        {
+            char wrapped[200];
+
+            (void)snprintf(wrapped, sizeof wrapped, "%s%s", PREFIXES[i],
+                           strncmp(name, "model.", 6) == 0 ? name + 6 : name);
+            json_object_set(header, name[0] == '_' ? name : wrapped, entry);
+        }
+        json_decref(f.header);
+        f.header = header;
+        f.config = json_pack("{s:[s],s:s,s:o}", "architectures", "Gemma3ForConditionalGeneration",
+                             "model_type", "gemma3", "text_config", f.config);
+        write_folder(&f, work);
+        free_folder(&f);
+        if (run("cpu", false, recorded_ids, logits, &err) < 0)
+            fail_msg("%s: %s", PREFIXES[i], err.message);
+        check_logits(PREFIXES[i]);
+    }
+}
+
 static void check_refused(folder *f, const char *says, const char *says_too)
 {
     trueno_error err = {0};
@@ -291,11 +324,9 @@ static int remove_work(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_older_config),
-        cmocka_unit_test(test_types_refused),
-        cmocka_unit_test(test_tensors_refused),
-        cmocka_unit_test(test_architectures_refused),
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_older_config),
+        cmocka_unit_test(test_wrapped),         cmocka_unit_test(test_types_refused),
+        cmocka_unit_test(test_tensors_refused), cmocka_unit_test(test_architectures_refused),
     };
 
     if (argc != 2)
