@@ -60,7 +60,8 @@ typedef struct apr_comparison {
  * of Q and K rows, offset of norms, experts apart or stacked), so that a lossless conversion has no
  * differences. Tables of RoPE factors, which some formats keep in the config, are not compared.
  * *out is filled as far as it came. options NULL: defaults; fn may be NULL.
- * Errors: TRUENO_NO_MEMORY, TRUENO_UNSUPPORTED (incomplete stacks of experts).
+ * Errors: TRUENO_NO_MEMORY, TRUENO_UNSUPPORTED (incomplete stacks of experts). Any thread; `fn` is
+ * called on it.
  */
 TRUENO_API trueno_status apr_compare_models(const apr_model *first, const apr_model *second,
                                             const apr_compare_options *options,

@@ -56,7 +56,7 @@ TRUENO_API void apr_convert_options_init(apr_convert_options *o, size_t size);
  * model opened as lenient); a type cannot hold a tensor's weights (-QUANT-001); the model's tensors
  * do not fit its own config, or what was read back differs (-COUNT-001, -DIM-001, -VOCAB-001,
  * -ARCH-001, -HIDDEN-001, -LAYER-001, -CRC-001); TRUENO_UNSUPPORTED: the target cannot hold it;
- * TRUENO_IO; TRUENO_NO_MEMORY.
+ * TRUENO_IO; TRUENO_NO_MEMORY. Any thread, many at once, each to a path and with a pool of its own.
  */
 TRUENO_API trueno_status apr_convert_model(const apr_model *model, const char *path,
                                            const apr_convert_options *options, trueno_error *err);

@@ -85,14 +85,15 @@ TRUENO_API apr_damage apr_diagnosis_classify(const apr_diagnosis *diagnosis, con
  * "tensors":[{"name","predicted","measured"}]},"trials":[{"damage","fault","file","tensor","held_out",
  * "status","message","cluster","kind","by_message"}],"clusters":[{"kind","fix","members"}],
  * "found":{"of","n","low","high","andon"},"suspects":[{"decision","passed","failed","suspicion","priority"}],
- * "points":[{"tensor","at":[x,y,z]}]}. Free *out with apr_inspect_free().
+ * "points":[{"tensor","at":[x,y,z]}]}. Free *out with apr_inspect_free() and the diagnosed model.
+ * TRUENO_NO_MEMORY.
  */
 TRUENO_API trueno_status apr_diagnosis_json(const apr_diagnosis *diagnosis, char **out,
                                             size_t *bytes, trueno_error *err);
 
 /**
  * The tensors in the three directions of most variance of twelve statistics, drawn as SVG (seen
- * from a corner, nearer ones larger, coloured by the part they play). Free as above.
+ * from a corner, nearer ones larger, coloured by the part they play). Free and errors as above.
  */
 TRUENO_API trueno_status apr_diagnosis_plot(const apr_diagnosis *diagnosis, char **out,
                                             size_t *bytes, trueno_error *err);

@@ -43,12 +43,16 @@ TRUENO_API void apr_model_options_init(apr_model_options *o, size_t size);
 /**
  * Open a model: a GGUF, SafeTensors or .apr file, any shard of a set, an index, or a Hugging Face
  * folder. The file is mapped, not read; its tables are checked whole before this returns.
- * options NULL: defaults. On failure *out is NULL and err names the file and the field.
+ * options NULL: defaults. On failure *out is NULL and err names the file and the field:
+ * TRUENO_NOT_FOUND; TRUENO_FORMAT, the bytes break the format's rules; TRUENO_CONTENT, a checksum
+ * (with `verify`) or a compressed tensor is wrong; TRUENO_UNSUPPORTED, a companion, shard or
+ * required field is missing, or parts contradict each other; TRUENO_IO; TRUENO_NO_MEMORY;
+ * TRUENO_USAGE, a path that is too long. Any thread.
  */
 TRUENO_API trueno_status apr_model_open(apr_model **out, const char *path,
                                         const apr_model_options *options, trueno_error *err);
 
-/** As apr_model_open() for a single-file model in memory, which must outlive the model. */
+/** As apr_model_open() for a single-file model in memory, whose bytes must outlive the model. */
 TRUENO_API trueno_status apr_model_open_memory(apr_model **out, const void *data, size_t bytes,
                                                const apr_model_options *options, trueno_error *err);
 

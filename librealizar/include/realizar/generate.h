@@ -8,6 +8,8 @@
  *         while (realizar_generation_next(g, &piece, &err) == 1)
  *             fwrite(piece.text, 1, piece.bytes, stdout);
  *     realizar_generation_free(g);
+ *
+ * A generation is used by the thread that uses its session, which it borrows: free it first.
  */
 #ifndef REALIZAR_GENERATE_H
 #define REALIZAR_GENERATE_H
@@ -56,13 +58,15 @@ TRUENO_API const char *realizar_finish_name(realizar_finish finish);
 typedef struct realizar_piece {
     const char *text;
     size_t bytes;
-    int32_t id; /**< the sampled token */
-    float log_probability;
+    int32_t id;            /**< the sampled token */
+    float log_probability; /**< natural log, of the model's own distribution */
 } realizar_piece;
 
 /**
  * Compute the prompt ids[0..count) (keeping what the session has of them) and get ready to sample.
- * TRUENO_USAGE with both numbers when the prompt does not fit the session's context.
+ * options NULL: defaults; texts and lists in it are copied. TRUENO_USAGE with both numbers when the
+ * prompt does not fit the session's context, or for a setting out of its range; else as
+ * realizar_session_sync(). On failure *out is NULL.
  */
 TRUENO_API trueno_status realizar_generation_start(realizar_generation **out,
                                                    realizar_session *session, const int32_t *ids,
@@ -70,18 +74,20 @@ TRUENO_API trueno_status realizar_generation_start(realizar_generation **out,
                                                    const realizar_generation_options *options,
                                                    trueno_error *err);
 
-/** 1: *piece is the next one; 0: finished; negative: a trueno_status. */
+/** 1: *piece is the next one; 0: finished; negative: a trueno_status, as of realizar_step() and
+ *  realizar_sampler_choose(). Asked again after the end, it gives 0. */
 TRUENO_API int realizar_generation_next(realizar_generation *g, realizar_piece *piece,
                                         trueno_error *err);
 
 /** Why it ended, or REALIZAR_RUNNING. */
 TRUENO_API realizar_finish realizar_generation_finish(const realizar_generation *g);
 
-/** The sampled ids so far, the end-of-turn token included when it was sampled. */
+/** The sampled ids so far, the end-of-turn token included when it was sampled: borrowed until the
+ * next call, [*count]. */
 TRUENO_API const int32_t *realizar_generation_ids(const realizar_generation *g, int32_t *count);
 
-/** The `n` most probable tokens at the last step; returns how many: 0 when the token was chosen by
- * the backend. */
+/** The `n` most probable tokens at the last step, out [n]; returns how many: 0 when the token was
+ * chosen by the backend. */
 TRUENO_API int32_t realizar_generation_top(const realizar_generation *g, realizar_candidate *out,
                                            int32_t n);
 

@@ -49,7 +49,11 @@ TRUENO_API trueno_status realizar_sampling_check(const realizar_sampling *s, tru
 /** A sampler's random state and scratch memory. One thread at a time. */
 typedef struct realizar_sampler realizar_sampler;
 
-/** A sampler for rows of vocab_size logits. Settings are copied, the bias list too. */
+/**
+ * A sampler for rows of vocab_size logits. Settings are copied, the bias list too; `tokenizer` says
+ * which ids are unused (NULL: none) and must outlive it; `allocator` NULL: default. Errors: those
+ * of realizar_sampling_check(); TRUENO_USAGE for a bias outside the vocabulary; TRUENO_NO_MEMORY.
+ */
 TRUENO_API trueno_status realizar_sampler_new(realizar_sampler **out, const realizar_sampling *s,
                                               const realizar_tokenizer *tokenizer,
                                               int32_t vocab_size, const trueno_allocator *allocator,
@@ -66,15 +70,17 @@ typedef struct realizar_candidate {
 } realizar_candidate;
 
 /**
- * Choose a token. `recent` holds the tokens before it, oldest first. Ids outside the vocabulary and
- * unused tokens are never chosen. chosen->log_probability is of the model's own distribution.
- * TRUENO_INFERENCE when a logit is NaN or all are -infinity.
+ * Choose a token from logits [vocab_size]. recent [n_recent] holds the tokens before it, oldest
+ * first, of which the penalties see the last repeat_last_n. Ids outside the vocabulary and unused
+ * tokens are never chosen. TRUENO_INFERENCE when a logit is NaN or +infinity, all are -infinity, or
+ * the bias forbids every token.
  */
 TRUENO_API trueno_status realizar_sampler_choose(realizar_sampler *sampler, const float *logits,
                                                  const int32_t *recent, int32_t n_recent,
                                                  realizar_candidate *chosen, trueno_error *err);
 
-/** The `n` most probable tokens of the last choice, most probable first; returns how many. */
+/** The `n` most probable tokens of the last choice, most probable first, out [n]; returns how many.
+ */
 TRUENO_API int32_t realizar_sampler_top(const realizar_sampler *sampler, realizar_candidate *out,
                                         int32_t n);
 

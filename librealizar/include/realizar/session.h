@@ -20,11 +20,15 @@ extern "C" {
 
 typedef struct realizar_session realizar_session;
 
-/** A new, empty timeline of at most `context` positions (0: the engine's). */
+/**
+ * A new, empty timeline of at most `context` positions (0: the engine's). Free it with
+ * realizar_session_free() before the engine is closed. TRUENO_USAGE for more than the engine
+ * allows, TRUENO_NO_MEMORY. Any thread: waits while a step is computed.
+ */
 TRUENO_API trueno_status realizar_session_new(realizar_session **out, realizar_engine *engine,
                                               int32_t context, trueno_error *err);
 
-/** NULL is fine. */
+/** Free it; NULL is fine. Waits while a step is computed. */
 TRUENO_API void realizar_session_free(realizar_session *session);
 
 /** The engine it belongs to. */
@@ -44,17 +48,19 @@ TRUENO_API size_t realizar_session_kv_bytes(const realizar_session *session);
  * Make the timeline equal to tokens[0..count): the common prefix is kept, the rest recomputed, and
  * the logits are those after the last token (which is computed again when nothing else is new).
  * *reused (may be NULL) is how many positions were kept. TRUENO_USAGE when count is 0, exceeds the
- * context, or an id is outside the vocabulary; TRUENO_CANCELLED leaves what was computed in place.
+ * context, or an id is outside the vocabulary; TRUENO_CANCELLED leaves what was computed in place;
+ * else as realizar_step().
  */
 TRUENO_API trueno_status realizar_session_sync(realizar_session *session, const int32_t *tokens,
                                                int32_t count, int32_t *reused, trueno_error *err);
 
-/** Add tokens at the end and compute them; the logits are those after the last. */
+/** Add tokens [count] at the end and compute them; the logits are those after the last. Errors:
+ * those of realizar_step(). */
 TRUENO_API trueno_status realizar_session_append(realizar_session *session, const int32_t *tokens,
                                                  int32_t count, trueno_error *err);
 
-/** Forget all positions from `length` on. The logits become unknown until the next append or sync.
- */
+/** Forget all positions from `length` on (a `length` outside the timeline: nothing). The logits
+ * become unknown until the next append or sync. */
 TRUENO_API void realizar_session_rewind(realizar_session *session, int32_t length);
 
 /** Logits after the last token, [vocab_size], valid until the next computation; NULL before the
@@ -95,7 +101,12 @@ typedef struct realizar_step_item {
  * The primitive: compute the items' tokens as one list of rows, in chunks of the engine's
  * step_rows, and append them to their sessions. A row's result does not depend on the other rows.
  * All sessions belong to `engine`. On an error no session is changed except by chunks that were
- * complete. TRUENO_USAGE in a forked child of the process that opened the engine.
+ * complete. Any thread, several at once: their rows are computed together.
+ *
+ * TRUENO_USAGE: an item without tokens, an id outside the vocabulary, more positions than a context
+ * has, a session twice or of another engine, or a forked child of the process that opened the
+ * engine; TRUENO_CANCELLED; TRUENO_NO_MEMORY; TRUENO_INFERENCE or TRUENO_NO_DEVICE: the backend
+ * failed.
  */
 TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_step_item *items,
                                        int32_t n_items, trueno_error *err);

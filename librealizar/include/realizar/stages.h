@@ -73,7 +73,8 @@ typedef struct realizar_event {
     int32_t expert;  /**< product inputs of one expert of a mixture: which; else -1 */
 } realizar_event;
 
-/** Called on the thread that computes the step. */
+/** Called on the thread that computes the step, which waits: it may cancel, but must not compute or
+ * free. */
 typedef void (*realizar_watch_fn)(void *user, const realizar_event *event);
 
 /** A listener. `wants` are REALIZAR_WANT bits. */

@@ -305,8 +305,9 @@ TRUENO_API void trueno_backend_options_init(trueno_backend_options *o, size_t si
 
 /**
  * Open a backend by name: "cpu", "cuda" (a module opened with dlopen), "reference" (weights
- * dequantised, F32 activations, double accumulation: the yardstick). TRUENO_NO_DEVICE when the
- * module or the device is missing. Close with be->close(be).
+ * dequantised, F32 activations, double accumulation: the yardstick). options NULL: defaults. Close
+ * with be->close(be). On failure *out is NULL: TRUENO_USAGE for another name, TRUENO_NO_DEVICE when
+ * the module or the device is missing, TRUENO_NO_MEMORY. Any thread.
  */
 TRUENO_API trueno_status trueno_backend_open(trueno_backend **out, const char *name,
                                              const trueno_backend_options *options,

@@ -21,7 +21,8 @@ typedef struct trueno_map {
 
 /**
  * Map a regular file read-only. Errors: TRUENO_NOT_FOUND (missing, a folder, not a file),
- * TRUENO_IO, TRUENO_FORMAT (empty). The message carries the path.
+ * TRUENO_IO, TRUENO_FORMAT (empty). The message carries the path. *map is yours to close; any
+ * thread.
  */
 TRUENO_API trueno_status trueno_map_open(trueno_map *map, const char *path, trueno_error *err);
 
