@@ -125,7 +125,7 @@ static void note_kv(bench_state *b, realizar_session **s, int32_t n)
 
 static trueno_status run_once(bench_state *b, const bench_case *c, double *tok_s, trueno_error *err)
 {
-    realizar_session **s = calloc((size_t)c->batch, sizeof *s);
+    realizar_session **s = calloc((size_t)c->batch, sizeof(realizar_session *));
     trueno_status status;
 
     if (s == NULL)

@@ -40,7 +40,8 @@ static void free_batch(decode_batch *d, int32_t n)
 
 static trueno_status make_batch(bench_state *b, decode_batch *d, int32_t n, trueno_error *err)
 {
-    *d = (decode_batch){calloc((size_t)n, sizeof *d->items), calloc((size_t)n, sizeof *d->samplers),
+    *d = (decode_batch){calloc((size_t)n, sizeof *d->items),
+                        calloc((size_t)n, sizeof(realizar_sampler *)),
                         calloc((size_t)n, sizeof *d->chosen), calloc((size_t)n, sizeof *d->tokens)};
     if (d->items == NULL || d->samplers == NULL || d->chosen == NULL || d->tokens == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d sessions", n);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The file cuts smaller probabilities: what it holds of them is no measurement. */
-#define LEAST_LOG_P -16.0f
+#define LEAST_LOG_P (-16.0f)
 
 enum { DEFAULT_CONTEXT = 512 };
 

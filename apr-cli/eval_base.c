@@ -97,13 +97,15 @@ static trueno_status get(base_file *b, void *data, size_t bytes, trueno_error *e
 static trueno_status check_header(const base_file *b, trueno_error *err)
 {
     struct stat info;
+    int32_t scored; /* positions of a chunk */
     double need;
 
     if (b->context < 4 || b->vocab < 1 || b->chunks < 1)
         return trueno_fail(err, TRUENO_FORMAT, "%s: context %d, vocabulary %d, chunks %d", b->path,
                            b->context, b->vocab, b->chunks);
+    scored = b->context - 1 - b->context / 2;
     need = 20.0 + 4.0 * b->chunks * b->context +
-           2.0 * b->chunks * (b->context - 1 - b->context / 2) * (double)record_words(b->vocab);
+           2.0 * b->chunks * scored * (double)record_words(b->vocab);
     if (fstat(fileno(b->f), &info) != 0 || (double)info.st_size < need)
         return trueno_fail(err, TRUENO_FORMAT, "%s: %lld bytes, its header asks for %.0f", b->path,
                            (long long)info.st_size, need);

@@ -22,7 +22,7 @@ void option_variable(const char *name, char *out, size_t bytes)
 {
     (void)snprintf(out, bytes, "APR_%s", name);
     for (char *p = out; *p != '\0'; p++)
-        *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
 }
 
 static bool same_name(const char *a, const char *b)

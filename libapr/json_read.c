@@ -3,6 +3,7 @@
 #include "json_read.h"
 
 #include "reader.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,8 +145,7 @@ static trueno_status member(apr_model *m, const char *prefix, const char *key, c
 
     if (name == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for metadata", m->path);
-    memcpy(name, prefix, before);
-    memcpy(name + before, key, length);
+    (void)snprintf(name, before + length + 1, "%s%s", prefix, key);
     if (!apr_json_scalar(value, out)) {
         if ((status = dump(m, value, out, err)) < 0)
             return status;

@@ -202,8 +202,8 @@ static trueno_status match_models(apr_merge *m, trueno_arena *arena, trueno_erro
     const apr_model *first = m->models[0];
     trueno_status status = TRUENO_OK;
 
-    m->others = trueno_arena_array(arena, first->n_tensors * m->n, sizeof *m->others);
-    m->bases = trueno_arena_array(arena, first->n_tensors, sizeof *m->bases);
+    m->others = trueno_arena_array(arena, first->n_tensors * m->n, sizeof(apr_tensor *));
+    m->bases = trueno_arena_array(arena, first->n_tensors, sizeof(apr_tensor *));
     if (m->others == NULL || m->bases == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory to merge", first->path);
     for (size_t k = 0; k <= m->n && status == TRUENO_OK; k++) {

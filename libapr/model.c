@@ -237,7 +237,7 @@ trueno_status apr_model_check_extents(const apr_model *m, trueno_error *err)
                                  "%s: byte %llu: tensor %s begins inside tensor %s, which ends at "
                                  "%llu",
                                  m->sources[a->file].path, (unsigned long long)b->offset, b->name,
-                                 a->name, (unsigned long long)(a->offset + stored));
+                                 a->name, (unsigned long long)a->offset + stored);
     }
     trueno_release(m->options.allocator, index, bytes);
     return status;

@@ -91,7 +91,7 @@ static trueno_status stack_experts(apr_plan *plan, const apr_model *m, const apr
                                    apr_planned *p, trueno_error *err)
 {
     const int32_t n = m->config.n_experts;
-    const apr_tensor **parts = trueno_arena_array(&plan->arena, (size_t)n, sizeof *parts);
+    const apr_tensor **parts = trueno_arena_array(&plan->arena, (size_t)n, sizeof(apr_tensor *));
 
     if (parts == NULL)
         return no_memory(m, err);
@@ -159,7 +159,7 @@ static trueno_status plan_tensor(apr_plan *plan, const apr_model *m, const apr_t
     if (stacks && (status = stack_experts(plan, m, t, p, err)) < 0)
         return status;
     if (!stacks) {
-        if ((part = trueno_arena_alloc(&plan->arena, sizeof *part)) == NULL)
+        if ((part = trueno_arena_alloc(&plan->arena, sizeof(apr_tensor *))) == NULL)
             return no_memory(m, err);
         *part = t;
         p->parts = part;

@@ -186,7 +186,7 @@ static trueno_status write_piece(void *user, const apr_piece *piece, trueno_erro
 
         return trueno_fail(err, TRUENO_CONTENT, "%s: tensor %s: row %lld, column %lld is %s (%s)",
                            w->m->path, w->p->name,
-                           (long long)(piece->first + piece->bad / piece->cols),
+                           (long long)piece->first + piece->bad / piece->cols,
                            (long long)(piece->bad % piece->cols), nan ? "NaN" : "infinite",
                            nan ? "ROSETTA-NAN-001" : "ROSETTA-INF-001");
     }

@@ -27,7 +27,7 @@ void apr_printable(char *out, size_t capacity, const char *text, size_t length)
     while (n < length && n + 4 < capacity) {
         unsigned char c = (unsigned char)text[n];
 
-        out[n++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+        out[n++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
     }
     out[n] = '\0';
     if (n < length)

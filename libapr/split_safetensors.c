@@ -29,7 +29,7 @@ static void drop_headers(const apr_model *m, headers *h)
 {
     for (size_t i = 0; h->list != NULL && i < h->n; i++)
         json_decref(h->list[i]);
-    trueno_release(m->options.allocator, h->list, h->n * sizeof *h->list);
+    trueno_release(m->options.allocator, h->list, h->n * sizeof(json_t *));
 }
 
 static trueno_status read_headers(const apr_model *m, headers *h, trueno_error *err)
@@ -38,7 +38,7 @@ static trueno_status read_headers(const apr_model *m, headers *h, trueno_error *
     size_t data;
 
     h->n = m->n_sources;
-    h->list = trueno_allocate_zero(m->options.allocator, h->n * sizeof *h->list);
+    h->list = trueno_allocate_zero(m->options.allocator, h->n * sizeof(json_t *));
     if (h->list == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "%s: no memory for headers", m->path);
     for (size_t i = 0; i < h->n && status == TRUENO_OK; i++)

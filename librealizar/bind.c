@@ -242,8 +242,9 @@ static trueno_status bind_experts(binder *b, layer_weights *w)
     trueno_status status = bind_one(b, APR_FFN_ROUTER, &w->router, &w->ffn_bytes);
 
     w->expert_gate_up =
-        trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof *w->expert_gate_up);
-    w->expert_down = trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof *w->expert_down);
+        trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof(trueno_weight *));
+    w->expert_down =
+        trueno_arena_array(&b->e->arena, (size_t)c->n_experts, sizeof(trueno_weight *));
     if (w->expert_gate_up == NULL || w->expert_down == NULL)
         return trueno_fail(b->err, TRUENO_NO_MEMORY, "no memory for %d experts", c->n_experts);
     for (int32_t i = 0; i < c->n_experts && status == TRUENO_OK; i++) {

@@ -35,7 +35,7 @@ static bool copy_source(realizar_template *t, const char *source, size_t bytes)
     for (size_t i = 0; i < bytes; i++) {
         if (source[i] == '\r' && i + 1 < bytes && source[i + 1] == '\n')
             continue;
-        copy[n++] = source[i] == '\r' ? '\n' : source[i];
+        copy[n++] = (char)(source[i] == '\r' ? '\n' : source[i]);
     }
     if (n > 0 && copy[n - 1] == '\n')
         n--;

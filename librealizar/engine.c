@@ -2,6 +2,7 @@
 /* Opening a model as an engine: file, backend, weights, tokenizer; and what can be asked of it. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,15 +35,9 @@ static trueno_status unknown_architecture(const char *name, trueno_error *err)
     size_t used = 0;
 
     for (int i = 0; realizar_architecture(i) != NULL && used + 32 < sizeof list; i++) {
-        const char *known = realizar_architecture(i);
-        size_t length = strlen(known);
-
-        if (i > 0) {
-            memcpy(list + used, ", ", 2);
-            used += 2;
-        }
-        memcpy(list + used, known, length);
-        used += length;
+        (void)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
+                       realizar_architecture(i));
+        used += strlen(list + used);
     }
     return trueno_fail(err, TRUENO_UNSUPPORTED, "architecture '%s' is not supported; these are: %s",
                        name, list);

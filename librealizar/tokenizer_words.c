@@ -69,7 +69,7 @@ static const char *gpt2_word(const char *base, const char *p, const char *end,
     if (p >= end)
         return NULL;
     if (*p == '\'' && end - p >= 2) {
-        const char a = p[1], b = end - p >= 3 ? p[2] : 0;
+        const char a = p[1], b = (char)(end - p >= 3 ? p[2] : 0);
         if (a == 's' || a == 't' || a == 'm' || a == 'd') {
             *match_end = p + 2;
             return p;

@@ -270,8 +270,8 @@ const char *unicode_lowercase(const char *p, size_t *length, trueno_arena *arena
     for (; p < end; p += n) {
         const uint32_t c = utf8_decode_valid(p, &n);
         if (c == 0x130) { /* the one character whose full lower case is two */
-            memcpy(to, "i\xcc\x87", 3);
-            to += 3;
+            *to++ = 'i';
+            to += utf8_encode(0x307, to);
         } else {
             to += utf8_encode((uint32_t)utf8proc_tolower((utf8proc_int32_t)c), to);
         }

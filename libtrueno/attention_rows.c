@@ -210,7 +210,7 @@ static void weigh_tile(const job *j, const tile *t, float *scores, softmax_state
         if (t->begin[i] >= t->end[i])
             continue;
         factor = j->kernels->attention_weights(&j->rule, t->begin[i], t->end[i],
-                                               scores + i * KV_BLOCK, &states[i]);
+                                               scores + (size_t)i * KV_BLOCK, &states[i]);
         if (first)
             memset(acc[i], 0, (size_t)j->stride * sizeof *acc[i]);
         else if (factor != 1.0f)
@@ -227,8 +227,8 @@ static void add_values_singly(const job *j, const tile *t, const float *weights,
         int32_t end = t->end[i] < to ? t->end[i] : to;
 
         if (begin < end)
-            j->kernels->attention_values(weights + i * KV_BLOCK, 1, values, j->stride, begin, end,
-                                         &acc[i]);
+            j->kernels->attention_values(weights + (size_t)i * KV_BLOCK, 1, values, j->stride,
+                                         begin, end, &acc[i]);
     }
 }
 
@@ -312,7 +312,7 @@ static void finish_item(const job *j, const item *it, int32_t kv_head, fold from
 
     for (int32_t i = 0; i < it->n_rows * j->group; i++) {
         int64_t row = it->span->first_row + it->first + i / j->group;
-        int64_t head = row * p->n_heads + kv_head * j->group + i % j->group;
+        int64_t head = row * p->n_heads + (int64_t)kv_head * j->group + i % j->group;
 
         j->kernels->attention_finish(&from.states[i], from.acc + (int64_t)i * j->stride,
                                      p->head_dim, j->out + head * p->head_dim,

@@ -211,7 +211,8 @@ static uint32_t gather_bits(uint32_t x)
     return y;
 }
 
-static void unpack_line(const packed_piece *p, int i, const uint8_t *line, int r, uint8_t *row)
+static void unpack_line(const packed_piece *p, size_t i, const uint8_t *line, size_t r,
+                        uint8_t *row)
 {
     uint32_t u;
 
@@ -244,7 +245,7 @@ static void unit_blocks(const packed_segment *s, int64_t row, int64_t unit, uint
 
     for (const packed_piece *p = s->f->pieces; p->kind != PIECE_END; p++)
         for (int i = 0; i < p->count; i++, line += LINE_BYTES)
-            unpack_line(p, i, line, (int)(row % GROUP_ROWS), blocks);
+            unpack_line(p, i, line, (size_t)(row % GROUP_ROWS), blocks);
 }
 
 static const packed_segment *segment_of(const packed_weight *w, int64_t *row)

@@ -88,7 +88,7 @@ static size_t lay_out(packed_work *work, int64_t cols, size_t group_bytes, bool 
         packed_scratch *t = &work->threads[i];
 
         t->stripe = take(memory, &at, STRIPE_BYTES);
-        t->acc = take(memory, &at, STRIP_GROUPS * ACC_FLOATS * sizeof *t->acc);
+        t->acc = take(memory, &at, (size_t)STRIP_GROUPS * ACC_FLOATS * sizeof *t->acc);
         t->units = take(memory, &at, group_bytes);
     }
     return at;
@@ -144,7 +144,7 @@ static const float *rounding_error(const activations *a, const float *x, int64_t
     for (int64_t k = 0; k < cols; k++) {
         int64_t block = at + k / BLOCK_WEIGHTS * w;
 
-        error[k] = x[k] - a->scale[block] * a->q[block * BLOCK_WEIGHTS + k % BLOCK_WEIGHTS];
+        error[k] = x[k] - a->scale[block] * (float)a->q[block * BLOCK_WEIGHTS + k % BLOCK_WEIGHTS];
     }
     return error;
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <trueno/sys/threads.h>
 
-#define GRAIN_WEIGHTS \
-    (64 * 1024) /* weights a thread takes at a time: a fraction of a millisecond */
+/* Weights a thread takes at a time: a fraction of a millisecond. */
+#define GRAIN_WEIGHTS ((int64_t)64 * 1024)
 
 typedef struct quantize_job {
     const trueno_tensor *from;

@@ -57,7 +57,7 @@ static int64_t part_rows(const apr_tensor *t)
 static bool is_usable(const apr_tensor *t)
 {
     return t->n_dims == 2 && t->packed == 0 && trueno_type_get(t->type) != NULL &&
-           t->dims[1] <= 4 * PART_VALUES;
+           t->dims[1] <= (int64_t)4 * PART_VALUES;
 }
 
 /* One conversion; *largest 0 when the type holds the weights exactly. */

@@ -5,7 +5,13 @@
 #include "learn.h"
 #include <string.h>
 
-enum { LENGTH_BYTES = 8, COUNT_BYTES = 4, DIM_BYTES = 8, MOST_BYTES = 64 << 20 };
+enum {
+    LENGTH_BYTES = 8,
+    COUNT_BYTES = 4,
+    DIM_BYTES = 8,
+    SHAPE_BYTES = 2 * DIM_BYTES,
+    MOST_BYTES = 64 << 20
+};
 
 /*
  * Where a GGUF file describes the tensor: the position of its number of dimensions, behind the name
@@ -25,7 +31,7 @@ static size_t find_description(const fault_image *image, const apr_tensor *t)
         if (here == length)
             at = (size_t)(p - image->bytes) + (size_t)length;
     }
-    return at != 0 && at + COUNT_BYTES + 2 * DIM_BYTES + COUNT_BYTES <= end ? at : 0;
+    return at != 0 && at + COUNT_BYTES + SHAPE_BYTES + COUNT_BYTES <= end ? at : 0;
 }
 
 static uint8_t *dims_of(fault_image *image, const apr_tensor *t)
@@ -71,7 +77,7 @@ static bool set_type(fault_image *image, const apr_tensor *t, int32_t type)
 
     if (dims == NULL)
         return false;
-    memcpy(dims + 2 * DIM_BYTES, &type, sizeof type);
+    memcpy(dims + SHAPE_BYTES, &type, sizeof type);
     return true;
 }
 

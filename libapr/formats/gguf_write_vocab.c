@@ -29,9 +29,7 @@ static void put_tokens(const apr_vocab *v, int32_t rows, apr_gguf_keys *keys)
     for (int32_t id = 0; id < rows; id++) {
         int length = snprintf(name, sizeof name, "[PAD%d]", id);
 
-        if (id < v->n_tokens && v->types[id] != APR_TOKEN_UNUSED)
-            apr_gguf_put_text(&keys->bytes, v->tokens[id].data, v->tokens[id].length);
-        else if (id < v->n_tokens && v->tokens[id].length > 0)
+        if (id < v->n_tokens && (v->types[id] != APR_TOKEN_UNUSED || v->tokens[id].length > 0))
             apr_gguf_put_text(&keys->bytes, v->tokens[id].data, v->tokens[id].length);
         else
             apr_gguf_put_text(&keys->bytes, name, (size_t)length);

@@ -4,7 +4,7 @@
 
 char jinja_peek(const jinja_reader *r)
 {
-    return r->at < r->end ? r->s->bytes[r->at] : '\0';
+    return (char)(r->at < r->end ? r->s->bytes[r->at] : '\0');
 }
 
 bool jinja_skip(jinja_reader *r, char ch)

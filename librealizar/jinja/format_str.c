@@ -23,7 +23,7 @@ static void read_spec(jinja_reader *r, jinja_spec *spec)
         spec->align = r->s->bytes[r->at++];
     }
     if (jinja_peek(r) == '+' || jinja_peek(r) == '-' || jinja_peek(r) == ' ') {
-        spec->sign = jinja_peek(r) == '-' ? '\0' : jinja_peek(r);
+        spec->sign = (char)(jinja_peek(r) == '-' ? '\0' : jinja_peek(r));
         r->at++;
     }
     spec->alternate = jinja_skip(r, '#');

@@ -18,7 +18,7 @@ void jinja_append_padded(jinja_builder *b, const jinja_string *s, const jinja_sp
                          char default_align)
 {
     int64_t missing = spec->width - (int64_t)s->n_chars, left;
-    char align = spec->align != 0 ? spec->align : default_align;
+    char align = (char)(spec->align != 0 ? spec->align : default_align);
 
     if (missing < 0)
         missing = 0;
@@ -56,8 +56,8 @@ static size_t group_digits(const char *digits, size_t n, char separator, size_t 
 static void append_number(jinja_builder *b, const jinja_spec *spec, bool negative,
                           const char *prefix, const char *whole, size_t n_whole, const char *rest)
 {
-    char sign = negative ? '-' : spec->sign;
-    char align = spec->align != 0 ? spec->align : spec->zero ? '=' : '>';
+    char sign = (char)(negative ? '-' : spec->sign);
+    char align = (char)(spec->align != 0 ? spec->align : spec->zero ? '=' : '>');
     size_t every =
         spec->type == 'x' || spec->type == 'X' || spec->type == 'o' || spec->type == 'b' ? 4 : 3;
     char grouped[DIGITS_BYTES * 2];

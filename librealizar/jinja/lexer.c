@@ -74,7 +74,9 @@ static size_t strip_before_tag(const jinja_lexer *l, size_t begin, size_t end, c
 
 char jinja_lex_sign_at(const jinja_lexer *l, size_t at)
 {
-    return jinja_lex_looking_at(l, at, "-") ? '-' : jinja_lex_looking_at(l, at, "+") ? '+' : '\0';
+    if (jinja_lex_looking_at(l, at, "-"))
+        return '-';
+    return (char)(jinja_lex_looking_at(l, at, "+") ? '+' : '\0');
 }
 
 /*

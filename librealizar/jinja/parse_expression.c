@@ -140,12 +140,12 @@ static void parse_argument(jinja_parser *p, jinja_arguments *args)
     if (p->token->kind == JINJA_TOKEN_NAME && p->token[1].kind == JINJA_TOKEN_OPERATOR &&
         strcmp(p->token[1].op, "=") == 0) {
         size_t n = args->named.n;
-        const jinja_string **names = jinja_alloc(p->c, n + 1, sizeof *names);
+        const jinja_string **names = jinja_alloc(p->c, n + 1, sizeof(jinja_string *));
 
         if (names == NULL)
             return;
         if (n > 0)
-            memcpy(names, args->names, n * sizeof *names);
+            memcpy(names, args->names, n * sizeof(jinja_string *));
         names[n] = jinja_expect_name(p);
         args->names = names;
         p->token++;

@@ -130,7 +130,7 @@ const jinja_string *jinja_intern(jinja_parser *p, const jinja_string *name)
     for (size_t i = 0; i < p->n_names; i++)
         if (jinja_string_equal(p->names[i], name))
             return p->names[i];
-    if (!jinja_grow(p->c, &p->names, p->n_names, &p->names_capacity, sizeof *p->names, 64))
+    if (!jinja_grow(p->c, &p->names, p->n_names, &p->names_capacity, sizeof(jinja_string *), 64))
         return name;
     p->names[p->n_names++] = name;
     return name;

@@ -68,7 +68,7 @@ size_t jinja_format_float(double x, char out[JINJA_FLOAT_BYTES])
         for (size_t i = 0; i < n || i <= (size_t)exponent; i++) {
             if (i == (size_t)exponent + 1)
                 out[at++] = '.';
-            out[at++] = i < n ? digits[i] : '0';
+            out[at++] = (char)(i < n ? digits[i] : '0');
         }
         if (n <= (size_t)exponent + 1) {
             out[at++] = '.';
@@ -96,7 +96,7 @@ static bool copy_number(const char *text, size_t length, char *out)
         }
         if ((ch < '0' || ch > '9') && ch != '.' && ch != 'e' && ch != 'E' && ch != '+' && ch != '-')
             return false; /* no hexadecimal floats */
-        out[n++] = ch == '.' ? point : ch;
+        out[n++] = (char)(ch == '.' ? point : ch);
     }
     out[n] = '\0';
     return n > 0;

@@ -37,7 +37,7 @@ static ALWAYS_INLINE void score_tile(const float *const *q, int n, const float *
     }
     for (int i = 0; i < n; i++)
         for (int g = 0; g < groups; g++)
-            v_store(scores + i * KV_BLOCK + g * KERNEL_LANES, sum[i][g]);
+            v_store(scores + (size_t)i * KV_BLOCK + (size_t)g * KERNEL_LANES, sum[i][g]);
 }
 
 /* As many groups at a time as the accumulators allow. */
@@ -49,12 +49,14 @@ static ALWAYS_INLINE void score_queries(const float *const *q, int n, const floa
 
     if (4 * n <= V_ACCUMULATORS)
         for (; g + 4 <= n_groups; g += 4)
-            score_tile(q, n, keys + (size_t)g * group, head_dim, 4, scores + g * KERNEL_LANES);
+            score_tile(q, n, keys + (size_t)g * group, head_dim, 4,
+                       scores + (size_t)g * KERNEL_LANES);
     if (2 * n <= V_ACCUMULATORS)
         for (; g + 2 <= n_groups; g += 2)
-            score_tile(q, n, keys + (size_t)g * group, head_dim, 2, scores + g * KERNEL_LANES);
+            score_tile(q, n, keys + (size_t)g * group, head_dim, 2,
+                       scores + (size_t)g * KERNEL_LANES);
     for (; g < n_groups; g++)
-        score_tile(q, n, keys + (size_t)g * group, head_dim, 1, scores + g * KERNEL_LANES);
+        score_tile(q, n, keys + (size_t)g * group, head_dim, 1, scores + (size_t)g * KERNEL_LANES);
 }
 
 /* Call `function` with the constant n, 1 .. ATTENTION_QUERIES, so that its loops unroll. */
@@ -125,7 +127,7 @@ static ALWAYS_INLINE float fold_weights(const score_rule *rule, int32_t begin, i
     float factor;
 
     for (int g = 0; g < KEY_GROUPS; g++) {
-        s[g] = apply_score_rule(rule, v_load(scores + g * KERNEL_LANES));
+        s[g] = apply_score_rule(rule, v_load(scores + (size_t)g * KERNEL_LANES));
         if (!whole) {
             seen[g] = v_range(begin - g * KERNEL_LANES, end - g * KERNEL_LANES);
             s[g] = v_select(seen[g], s[g], v_set(-INFINITY));
@@ -142,7 +144,7 @@ static ALWAYS_INLINE float fold_weights(const score_rule *rule, int32_t begin, i
 
         if (!whole)
             p = v_select(seen[g], p, zero);
-        v_store(scores + g * KERNEL_LANES, p);
+        v_store(scores + (size_t)g * KERNEL_LANES, p);
         sum = v_add(sum, p);
         if (rule->watch)
             weighted = v_add(weighted, v_mul(p, whole ? s[g] : v_select(seen[g], s[g], zero)));
@@ -171,13 +173,13 @@ static ALWAYS_INLINE void value_tile(const float *weights, int n, const float *v
 
     for (int i = 0; i < n; i++)
         for (int c = 0; c < chunks; c++)
-            sum[i][c] = v_load(acc[i] + first + c * KERNEL_LANES);
+            sum[i][c] = v_load(acc[i] + first + (size_t)c * KERNEL_LANES);
     for (int32_t k = begin; k < end; k++) {
         const float *value = values + (size_t)k * (size_t)stride + first;
         v16 element[8];
 
         for (int c = 0; c < chunks; c++)
-            element[c] = v_load(value + c * KERNEL_LANES);
+            element[c] = v_load(value + (size_t)c * KERNEL_LANES);
         for (int i = 0; i < n; i++) {
             v16 weight = v_set(weights[i * KV_BLOCK + k]);
 
@@ -187,7 +189,7 @@ static ALWAYS_INLINE void value_tile(const float *weights, int n, const float *v
     }
     for (int i = 0; i < n; i++)
         for (int c = 0; c < chunks; c++)
-            v_store(acc[i] + first + c * KERNEL_LANES, sum[i][c]);
+            v_store(acc[i] + first + (size_t)c * KERNEL_LANES, sum[i][c]);
 }
 
 static ALWAYS_INLINE void value_queries(const float *weights, int n, const float *values,

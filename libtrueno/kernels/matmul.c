@@ -99,12 +99,12 @@ static uint32_t spread_bits(uint32_t x)
 /* Lines of one piece of a unit; rows are row_bytes apart. */
 static void pack_piece(const packed_piece *p, const uint8_t *rows, size_t row_bytes, uint8_t *out)
 {
-    for (int r = 0; r < GROUP_ROWS; r++, rows += row_bytes) {
+    for (size_t r = 0; r < GROUP_ROWS; r++, rows += row_bytes) {
         uint32_t u;
 
         switch ((piece_kind)p->kind) {
         case PIECE_DWORDS:
-            for (int i = 0; i < p->count; i++)
+            for (size_t i = 0; i < (size_t)p->count; i++)
                 memcpy(out + LINE_BYTES * i + 4 * r, rows + p->from + 4 * i, 4);
             break;
         case PIECE_BITS:
@@ -112,7 +112,7 @@ static void pack_piece(const packed_piece *p, const uint8_t *rows, size_t row_by
             memcpy(out + 4 * r, &u, sizeof u);
             break;
         case PIECE_WORDS:
-            for (int i = 0; i < p->count; i++) {
+            for (size_t i = 0; i < (size_t)p->count; i++) {
                 memcpy(out + LINE_BYTES * i + 2 * r, rows + p->from + 4 * i, 2);
                 memcpy(out + LINE_BYTES * i + 32 + 2 * r, rows + p->second + 4 * i, 2);
             }
@@ -133,7 +133,7 @@ static void pack_c(const packed_format *f, const uint8_t *rows, size_t row_bytes
     for (int64_t u = 0; u < n_units; u++, rows += unit_bytes)
         for (const packed_piece *p = f->pieces; p->kind != PIECE_END; p++) {
             pack_piece(p, rows, row_bytes, out);
-            out += LINE_BYTES * p->count;
+            out += LINE_BYTES * (size_t)p->count;
         }
 }
 
@@ -153,7 +153,7 @@ static void clear(const activations *a, float *acc)
 }
 
 /* Scale line `i` of a step of a stripe. */
-static const float *scales_at(const uint8_t *step, int i)
+static const float *scales_at(const uint8_t *step, int64_t i)
 {
     return (const float *)(const void *)(step + LINE_BYTES * (BLOCK_LINES + i));
 }
@@ -174,8 +174,8 @@ static void tile_c(const packed_format *f, const uint8_t *stripe, int64_t first,
 
             for (int s = 0; s < subs; s++)
                 for (int r = 0; r < GROUP_ROWS; r++) {
-                    int32_t sum =
-                        sum_of(step + s * LINE_BYTES * f->sub / 4, q + s * f->sub, r, f->sub);
+                    int32_t sum = sum_of(step + s * LINE_BYTES * f->sub / 4, q + (size_t)s * f->sub,
+                                         r, f->sub);
                     float *y = &acc[i * GROUP_ROWS + r];
 
                     *y = fmaf((float)sum * scales_at(step, s)[r], a->scale[at], *y);

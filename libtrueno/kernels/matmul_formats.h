@@ -25,13 +25,13 @@ typedef struct unit_state {
     vu32 high;
 } unit_state;
 
-INLINE vu8 line_at(unit_lanes u, int i)
+INLINE vu8 line_at(unit_lanes u, int64_t i)
 {
     return *(const vu8 *)(const void *)(u.lines + LINE_BYTES * i);
 }
 
 /* First or second half of a line of 16-bit numbers. */
-INLINE const uint8_t *words_at(unit_lanes u, int line, int second)
+INLINE const uint8_t *words_at(unit_lanes u, int64_t line, int64_t second)
 {
     return u.words + LINE_BYTES * line + LINE_BYTES / 2 * second;
 }

@@ -33,7 +33,7 @@ static void quantize(const float *x, int64_t cols, const activations *a, int64_t
             quantize_zero(a, at, w, t);
             continue;
         }
-        for (int i = 0; i < VECTORS; i++)
+        for (int64_t i = 0; i < VECTORS; i++)
             largest =
                 v_max_u32(largest, (vu32)v_load(x + b * BLOCK_WEIGHTS + V_LANES * i) & 0x7fffffffu);
         bits = v_reduce_max_u32(largest);
@@ -44,7 +44,7 @@ static void quantize(const float *x, int64_t cols, const activations *a, int64_t
         }
         scale = bits < 0x7f800000u ? amax / 127.0f : NAN;
         inverse = bits < 0x7f800000u ? 127.0f / amax : 0;
-        for (int i = 0; i < VECTORS; i++) {
+        for (int64_t i = 0; i < VECTORS; i++) {
             vf v = v_load(x + b * BLOCK_WEIGHTS + V_LANES * i) * inverse;
             vi32 q = bits < 0x7f800000u ? v_round(v) : (vi32){0};
 

@@ -30,7 +30,7 @@ static uint16_t word_at(lane l, int line, int second)
 {
     uint16_t u;
 
-    memcpy(&u, l.unit + LINE_BYTES * line + 32 * second + 2 * l.r, sizeof u);
+    memcpy(&u, &l.unit[LINE_BYTES * line + 32 * second + 2 * l.r], sizeof u);
     return u;
 }
 
@@ -181,17 +181,21 @@ static void step_q6_k(lane l, int j, step *s)
             half_at(l, 0, 0) * (float)(int8_t)byte_at(l, 1 + (2 * j + i) / 4, (2 * j + i) % 4);
 }
 
+enum { SCALES_AT = LINE_BYTES * BLOCK_LINES }; /* of a step of a stripe, behind its quants */
+
 typedef void (*step_fn)(lane l, int j, step *s);
 
 static void unpack_steps(const packed_format *f, step_fn fn, const uint8_t *units, int64_t n_units,
                          uint8_t *stripe)
 {
-    int subs = BLOCK_WEIGHTS / f->sub, lines = stripe_block_lines(f);
+    const int subs = BLOCK_WEIGHTS / f->sub;
+    const size_t unit_bytes = LINE_BYTES * (size_t)f->lines;
+    const size_t step_bytes = LINE_BYTES * (size_t)stripe_block_lines(f);
 
-    for (int64_t u = 0; u < n_units; u++, units += LINE_BYTES * f->lines)
-        for (int j = 0; j < f->unit / BLOCK_WEIGHTS; j++, stripe += LINE_BYTES * lines)
+    for (int64_t u = 0; u < n_units; u++, units += unit_bytes)
+        for (int j = 0; j < f->unit / BLOCK_WEIGHTS; j++, stripe += step_bytes)
             for (int r = 0; r < GROUP_ROWS; r++) {
-                float *scales = (float *)(stripe + LINE_BYTES * BLOCK_LINES);
+                float *scales = (float *)(stripe + SCALES_AT);
                 step s = {0};
 
                 fn((lane){units, r}, j, &s);

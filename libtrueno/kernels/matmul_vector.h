@@ -17,7 +17,7 @@ enum {
     FLOAT_GROUPS = 4   /* groups of a float type whose additions overlap */
 };
 
-INLINE unit_lanes lanes_of(const uint8_t *unit, int pass)
+INLINE unit_lanes lanes_of(const uint8_t *unit, int64_t pass)
 {
     return (unit_lanes){unit + VBYTES * pass, unit + VBYTES / 2 * pass};
 }
@@ -27,20 +27,20 @@ INLINE unit_lanes lanes_of(const uint8_t *unit, int pass)
  * miss of L2 would hold one of the few fill buffers of L1 for too long. Groups lie one after
  * another, so this reaches the next group; past the end of the weight it is harmless.
  */
-INLINE void prefetch_lines(const uint8_t *unit, int from, int to)
+INLINE void prefetch_lines(const uint8_t *unit, int64_t from, int64_t to)
 {
-    for (int i = from; i < to; i++) {
+    for (int64_t i = from; i < to; i++) {
         __builtin_prefetch(unit + NEAR_BYTES + LINE_BYTES * i, 0, 3);
         __builtin_prefetch(unit + FAR_BYTES + LINE_BYTES * i, 0, 2);
     }
 }
 
 /* sums += w . q over `lines` lines; two chains hide the latency of the dot product. */
-INLINE vi32 dot_lines(const vu8 *w, const int8_t *q, int lines, bool is_signed, vi32 start)
+INLINE vi32 dot_lines(const vu8 *w, const int8_t *q, int64_t lines, bool is_signed, vi32 start)
 {
     vi32 even = start, odd = {0};
 
-    for (int i = 0; i < lines; i += 2) {
+    for (int64_t i = 0; i < lines; i += 2) {
         even = is_signed ? v_dot_signed(even, w[i], q + 4 * i) : v_dot(even, w[i], q + 4 * i);
         odd = is_signed ? v_dot_signed(odd, w[i + 1], q + 4 * i + 4)
                         : v_dot(odd, w[i + 1], q + 4 * i + 4);
@@ -69,10 +69,10 @@ typedef struct fold_sums {
 INLINE void fold_step(fold_sums *y, const vu8 w[BLOCK_LINES], const vf *scale, const vf *minimum,
                       int subs, bool has_minimum, bool is_signed, fold_input a)
 {
-    int lines = BLOCK_LINES / subs;
+    const int64_t lines = BLOCK_LINES / subs;
     vf activation = v_broadcast(*a.scale);
 
-    for (int i = 0; i < subs; i++) {
+    for (int64_t i = 0; i < subs; i++) {
         vi32 sum = dot_lines(w + i * lines, a.q + 4 * i * lines, lines, is_signed,
                              sum_start(is_signed, a.offset[i]));
 
@@ -106,28 +106,32 @@ INLINE void store_line(uint8_t *to, vu8 x)
 #define TYPE_KERNELS(type, LINES, STEPS, SUBS, MINIMUM, SIGNED)                                   \
     static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)                \
     {                                                                                             \
-        enum { STEP_LINES = BLOCK_LINES + (SUBS) * ((MINIMUM) ? 2 : 1) };                         \
+        enum {                                                                                    \
+            UNIT_BYTES = LINE_BYTES * (LINES),                                                    \
+            STEP_BYTES = LINE_BYTES * (BLOCK_LINES + (SUBS) * ((MINIMUM) ? 2 : 1)),               \
+            STRIPE_UNIT = STEP_BYTES * (STEPS)                                                    \
+        };                                                                                        \
         uint8_t *restrict to = stripe;                                                            \
                                                                                                   \
-        for (int64_t n = 0; n < n_units; n++, units += LINE_BYTES * (LINES)) {                    \
-            for (int pass = 0; pass < V_PASSES; pass++) {                                         \
+        for (int64_t n = 0; n < n_units; n++, units += UNIT_BYTES) {                              \
+            for (int64_t pass = 0; pass < V_PASSES; pass++) {                                     \
                 unit_lanes u = lanes_of(units, pass);                                             \
                 unit_state s;                                                                     \
                                                                                                   \
                 begin_##type(u, &s);                                                              \
-                _Pragma("GCC unroll 8") for (int j = 0; j < (STEPS); j++)                         \
+                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                     \
                 {                                                                                 \
-                    uint8_t *step = to + LINE_BYTES * STEP_LINES * j + VBYTES * pass;             \
+                    uint8_t *step = to + STEP_BYTES * j + VBYTES * pass;                          \
                     vu8 w[BLOCK_LINES];                                                           \
                     vf scale[2], minimum[2];                                                      \
                                                                                                   \
                     if (pass == 0)                                                                \
                         prefetch_lines(units, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));  \
-                    quants_##type(u, &s, j, w);                                                   \
-                    scales_##type(u, &s, j, scale, minimum);                                      \
-                    for (int i = 0; i < BLOCK_LINES; i++)                                         \
+                    quants_##type(u, &s, (int)j, w);                                              \
+                    scales_##type(u, &s, (int)j, scale, minimum);                                 \
+                    for (int64_t i = 0; i < BLOCK_LINES; i++)                                     \
                         store_line(step + LINE_BYTES * i, w[i]);                                  \
-                    for (int i = 0; i < (SUBS); i++) {                                            \
+                    for (int64_t i = 0; i < (SUBS); i++) {                                        \
                         store_line(step + LINE_BYTES * (BLOCK_LINES + i), (vu8)scale[i]);         \
                         if (MINIMUM)                                                              \
                             store_line(step + LINE_BYTES * (BLOCK_LINES + (SUBS) + i),            \
@@ -135,24 +139,30 @@ INLINE void store_line(uint8_t *to, vu8 x)
                     }                                                                             \
                 }                                                                                 \
             }                                                                                     \
-            to += LINE_BYTES * STEP_LINES * (STEPS);                                              \
+            to += STRIPE_UNIT;                                                                    \
         }                                                                                         \
     }                                                                                             \
                                                                                                   \
     INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,               \
                               const activations *a, float *out)                                   \
     {                                                                                             \
+        enum {                                                                                    \
+            UNIT_BYTES = LINE_BYTES * (LINES),                                                    \
+            UNIT_WEIGHTS = BLOCK_WEIGHTS * (STEPS),                                               \
+            UNIT_SUBS = (SUBS) * (STEPS)                                                          \
+        };                                                                                        \
+        const int64_t n = (int64_t)count * V_PASSES;                                              \
         fold_sums y[V_PASSES] = {{{0}, {0}}};                                                     \
         fold_input in = {a->q, a->scale, a->sum[(SUBS)-1], a->offset[(SUBS)-1]};                  \
                                                                                                   \
-        for (size_t at = 0; at < group_bytes; at += LINE_BYTES * (LINES)) {                       \
-            for (int i = 0; i < count * V_PASSES; i++) {                                          \
+        for (size_t at = 0; at < group_bytes; at += UNIT_BYTES) {                                 \
+            for (int64_t i = 0; i < n; i++) {                                                     \
                 const uint8_t *unit = groups + (size_t)(i / V_PASSES) * group_bytes + at;         \
                 unit_lanes u = lanes_of(unit, i % V_PASSES);                                      \
                 unit_state s;                                                                     \
                                                                                                   \
                 begin_##type(u, &s);                                                              \
-                _Pragma("GCC unroll 8") for (int j = 0; j < (STEPS); j++)                         \
+                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                     \
                 {                                                                                 \
                     fold_input step = {in.q + BLOCK_WEIGHTS * j, in.scale + j, in.sum + (SUBS)*j, \
                                        in.offset + (SUBS)*j};                                     \
@@ -161,17 +171,17 @@ INLINE void store_line(uint8_t *to, vu8 x)
                                                                                                   \
                     if (i % V_PASSES == 0)                                                        \
                         prefetch_lines(unit, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));   \
-                    quants_##type(u, &s, j, w);                                                   \
-                    scales_##type(u, &s, j, scale, minimum);                                      \
+                    quants_##type(u, &s, (int)j, w);                                              \
+                    scales_##type(u, &s, (int)j, scale, minimum);                                 \
                     fold_step(&y[i], w, scale, minimum, SUBS, MINIMUM, SIGNED, step);             \
                 }                                                                                 \
             }                                                                                     \
-            in.q += BLOCK_WEIGHTS * (STEPS);                                                      \
+            in.q += UNIT_WEIGHTS;                                                                 \
             in.scale += (STEPS);                                                                  \
-            in.sum += (SUBS) * (STEPS);                                                           \
-            in.offset += (SUBS) * (STEPS);                                                        \
+            in.sum += UNIT_SUBS;                                                                  \
+            in.offset += UNIT_SUBS;                                                               \
         }                                                                                         \
-        for (int i = 0; i < count * V_PASSES; i++)                                                \
+        for (int64_t i = 0; i < n; i++)                                                           \
             v_store(out + V_LANES * i, (MINIMUM) ? y[i].products + y[i].minima : y[i].products);  \
     }                                                                                             \
                                                                                                   \
@@ -191,7 +201,7 @@ TYPE_KERNELS(q6_k, 53, 8, 2, false, true)
 TYPE_KERNELS(iq4_nl, 9, 2, 1, false, true)
 TYPE_KERNELS(iq4_xs, 34, 8, 1, false, true)
 
-INLINE const vf *scale_line(const uint8_t *step, int i)
+INLINE const vf *scale_line(const uint8_t *step, int64_t i)
 {
     return (const vf *)(const void *)(step + LINE_BYTES * (BLOCK_LINES + i));
 }
@@ -200,37 +210,38 @@ INLINE const vf *scale_line(const uint8_t *step, int i)
 INLINE void tile_products(const uint8_t *stripe, int64_t n, fold_input a, int subs,
                           bool has_minimum, bool is_signed, bool fresh, float *acc)
 {
-    const int w = PANEL_TOKENS, lines = BLOCK_LINES / subs;
+    const int64_t w = PANEL_TOKENS, lines = BLOCK_LINES / subs;
+    const int64_t step_lines = BLOCK_LINES + subs * (has_minimum ? 2 : 1);
     vf sums[V_TOKENS];
 
-    for (int t = 0; t < V_TOKENS; t++)
+    for (int64_t t = 0; t < V_TOKENS; t++)
         sums[t] = fresh ? (vf){0} : v_load(acc + GROUP_ROWS * t);
     for (int64_t b = 0; b < n; b++) {
-        for (int i = 0; i < subs; i++) {
+        for (int64_t i = 0; i < subs; i++) {
             vf scale = *scale_line(stripe, i);
             vi32 dots[V_TOKENS];
 
-            for (int t = 0; t < V_TOKENS; t++)
+            for (int64_t t = 0; t < V_TOKENS; t++)
                 dots[t] = sum_start(is_signed, a.offset[i * w + t]);
-            for (int k = 0; k < lines; k++) {
+            for (int64_t k = 0; k < lines; k++) {
                 vu8 x = *(const vu8 *)(const void *)(stripe + LINE_BYTES * (i * lines + k));
 
                 x = is_signed ? v_signed_ready(x) : x;
-                for (int t = 0; t < V_TOKENS; t++) {
+                for (int64_t t = 0; t < V_TOKENS; t++) {
                     const int8_t *q = a.q + BLOCK_WEIGHTS * t + 4 * (i * lines + k);
 
                     dots[t] = is_signed ? v_dot_ready(dots[t], x, q) : v_dot(dots[t], x, q);
                 }
             }
-            for (int t = 0; t < V_TOKENS; t++)
+            for (int64_t t = 0; t < V_TOKENS; t++)
                 sums[t] = v_fma(v_from_i32(dots[t]) * scale, v_broadcast(a.scale[t]), sums[t]);
         }
-        stripe += LINE_BYTES * (BLOCK_LINES + subs * (has_minimum ? 2 : 1));
+        stripe += LINE_BYTES * step_lines;
         a.q += BLOCK_WEIGHTS * w;
         a.scale += w;
         a.offset += subs * w;
     }
-    for (int t = 0; t < V_TOKENS; t++)
+    for (int64_t t = 0; t < V_TOKENS; t++)
         v_store(acc + GROUP_ROWS * t, sums[t]);
 }
 
@@ -238,33 +249,34 @@ INLINE void tile_products(const uint8_t *stripe, int64_t n, fold_input a, int su
 INLINE void tile_minima(const uint8_t *stripe, int64_t n, const float *token_sums, int subs,
                         bool fresh, float *acc)
 {
+    const int64_t step_lines = BLOCK_LINES + 2 * subs;
     vf sums[V_FLOAT_TOKENS];
 
-    for (int t = 0; t < V_FLOAT_TOKENS; t++)
+    for (int64_t t = 0; t < V_FLOAT_TOKENS; t++)
         sums[t] = fresh ? (vf){0} : v_load(acc + GROUP_ROWS * t);
     for (int64_t b = 0; b < n; b++) {
-        for (int i = 0; i < subs; i++, token_sums += PANEL_TOKENS) {
+        for (int64_t i = 0; i < subs; i++, token_sums += PANEL_TOKENS) {
             vf minimum = *scale_line(stripe, subs + i);
 
-            for (int t = 0; t < V_FLOAT_TOKENS; t++)
+            for (int64_t t = 0; t < V_FLOAT_TOKENS; t++)
                 sums[t] = v_fma(minimum, v_broadcast(token_sums[t]), sums[t]);
         }
-        stripe += LINE_BYTES * (BLOCK_LINES + subs * 2);
+        stripe += LINE_BYTES * step_lines;
     }
-    for (int t = 0; t < V_FLOAT_TOKENS; t++)
+    for (int64_t t = 0; t < V_FLOAT_TOKENS; t++)
         v_store(acc + GROUP_ROWS * t, sums[t]);
 }
 
 INLINE void tile_panels(const uint8_t *stripe, int64_t first, int64_t n, const activations *a,
                         int subs, bool has_minimum, float *acc)
 {
-    const int w = PANEL_TOKENS;
+    const int64_t w = PANEL_TOKENS;
 
     for (int64_t p = 0; p < a->n_panels; p++) {
         int64_t at = (p * a->n_blocks + first) * w;
 
-        for (int i = 0; i < w * V_PASSES; i += V_TOKENS) {
-            int pass = i / w, t = i % w;
+        for (int64_t i = 0; i < w * V_PASSES; i += V_TOKENS) {
+            int64_t pass = i / w, t = i % w;
             fold_input in = {a->q + BLOCK_WEIGHTS * (at + t), a->scale + at + t, NULL,
                              a->offset[subs - 1] + at * subs + t};
 
@@ -278,13 +290,13 @@ INLINE void tile_panels(const uint8_t *stripe, int64_t first, int64_t n, const a
 INLINE void tile_panels_minima(const uint8_t *stripe, int64_t first, int64_t n,
                                const activations *a, int subs, float *acc)
 {
-    const int w = PANEL_TOKENS;
+    const int64_t w = PANEL_TOKENS;
 
     for (int64_t p = 0; p < a->n_panels; p++) {
         int64_t at = (p * a->n_blocks + first) * w;
 
-        for (int i = 0; i < w * V_PASSES; i += V_FLOAT_TOKENS) {
-            int pass = i / w, t = i % w;
+        for (int64_t i = 0; i < w * V_PASSES; i += V_FLOAT_TOKENS) {
+            int64_t pass = i / w, t = i % w;
 
             tile_minima(stripe + VBYTES * pass, n, a->sum[subs - 1] + at * subs + t, subs,
                         first == 0, acc + GROUP_ROWS * (p * w + t) + V_LANES * pass);

@@ -96,7 +96,7 @@ static void rotate_halves(int32_t half, const float *turns, float *head)
 
 static void rotate_neighbours(int32_t half, const float *turns, float *head)
 {
-    for (int32_t j = 0; j < half; j++) {
+    for (int64_t j = 0; j < half; j++) {
         float a = head[2 * j], b = head[2 * j + 1], cosine = turns[j], sine = turns[half + j];
 
         head[2 * j] = a * cosine - b * sine;

@@ -30,7 +30,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
 
     for (int g = 0; g < n_groups; g++, b++) {
         b->d = fit_half(r, g);
-        pack_nibbles(r->q + g * QK, b->qs);
+        pack_nibbles(r->q + (size_t)g * QK, b->qs);
     }
     return b;
 }

@@ -18,8 +18,8 @@ void dequantize_iq4_xs(const void *blocks, float *out, int64_t n)
         float d = trueno_f16_to_f32(b->d);
 
         for (int g = 0; g < QK_K / 32; g++) {
-            const uint8_t *qs = b->qs + 16 * g;
-            float scale = d * (float)iq4_xs_scale(b, g), *w = out + i + 32 * g;
+            const uint8_t *qs = b->qs + 16 * (size_t)g;
+            float scale = d * (float)iq4_xs_scale(b, g), *w = out + i + 32 * (size_t)g;
 
             for (int j = 0; j < 16; j++) {
                 w[j] = scale * (float)IQ4_VALUES[qs[j] & 15];
@@ -42,7 +42,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
             b->scales_h |= (uint16_t)(scale >> 4 << 2 * k);
             b->scales_l[k / 2] =
                 (uint8_t)(k % 2 ? b->scales_l[k / 2] | (scale & 15) << 4 : scale & 15);
-            pack_nibbles(r->q + 32 * (g + k), b->qs + 16 * k);
+            pack_nibbles(r->q + 32 * (size_t)(g + k), b->qs + 16 * (size_t)k);
         }
     }
     return b;

@@ -16,11 +16,11 @@ void dequantize_q2_k(const void *blocks, float *out, int64_t n)
         float d = trueno_f16_to_f32(b->d), dmin = trueno_f16_to_f32(b->dmin);
 
         for (int g = 0; g < QK_K / 16; g++) {
-            const uint8_t *qs = b->qs + 32 * (g / 8) + 16 * (g % 2);
+            const uint8_t *qs = b->qs + (32 * (g / 8) + 16 * (g % 2));
             float scale = d * (float)(b->scales[g] & 15), min = dmin * (float)(b->scales[g] >> 4);
 
             for (int j = 0; j < 16; j++)
-                out[i + 16 * g + j] = scale * (float)(qs[j] >> 2 * (g / 2 % 4) & 3) - min;
+                out[i + 16 * (int64_t)g + j] = scale * (float)(qs[j] >> 2 * (g / 2 % 4) & 3) - min;
         }
     }
 }

@@ -17,14 +17,14 @@ void dequantize_q3_k(const void *blocks, float *out, int64_t n)
         float d = trueno_f16_to_f32(b->d);
 
         for (int g = 0; g < QK_K / 16; g++) {
-            const uint8_t *qs = b->qs + 32 * (g / 8) + 16 * (g % 2);
-            const uint8_t *hmask = b->hmask + 16 * (g % 2);
+            const size_t half = 16 * (size_t)(g % 2);
+            const uint8_t *qs = b->qs + 32 * (size_t)(g / 8) + half, *hmask = b->hmask + half;
             float scale = d * (float)q3_k_scale(b->scales, g);
 
             for (int j = 0; j < 16; j++) {
                 int q = (qs[j] >> 2 * (g / 2 % 4) & 3) | (hmask[j] >> g / 2 & 1) << 2;
 
-                out[i + 16 * g + j] = scale * (float)(q - 4);
+                out[i + 16 * (int64_t)g + j] = scale * (float)(q - 4);
             }
         }
     }

@@ -33,7 +33,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
     block_q4_0 *b = blocks;
 
     for (int g = 0; g < n_groups; g++)
-        store_block(b++, fit_half(r, g), r->q + g * QK);
+        store_block(b++, fit_half(r, g), r->q + (size_t)g * QK);
     return b;
 }
 

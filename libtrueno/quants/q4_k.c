@@ -16,12 +16,12 @@ void dequantize_q4_k(const void *blocks, float *out, int64_t n)
         float d = trueno_f16_to_f32(b->d), dmin = trueno_f16_to_f32(b->dmin);
 
         for (int g = 0; g < QK_K / 32; g++) {
-            const uint8_t *qs = b->qs + 32 * (g / 2);
+            const uint8_t *qs = b->qs + 32 * (size_t)(g / 2);
             float scale = d * (float)q4_k_scale(b->scales, g);
             float min = dmin * (float)q4_k_minimum(b->scales, g);
 
             for (int j = 0; j < 32; j++)
-                out[i + 32 * g + j] = scale * (float)(qs[j] >> 4 * (g % 2) & 15) - min;
+                out[i + 32 * (int64_t)g + j] = scale * (float)(qs[j] >> 4 * (g % 2) & 15) - min;
         }
     }
 }
@@ -34,7 +34,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
         b->d = r->d[g];
         b->dmin = r->dmin[g];
         q4_k_pack_scales(b->scales, r->scale + g, r->min + g);
-        pack_group_nibbles(r->q + 32 * g, b->qs);
+        pack_group_nibbles(r->q + 32 * (size_t)g, b->qs);
     }
     return b;
 }

@@ -17,14 +17,14 @@ void dequantize_q5_k(const void *blocks, float *out, int64_t n)
         float d = trueno_f16_to_f32(b->d), dmin = trueno_f16_to_f32(b->dmin);
 
         for (int g = 0; g < QK_K / 32; g++) {
-            const uint8_t *qs = b->qs + 32 * (g / 2);
+            const uint8_t *qs = b->qs + 32 * (size_t)(g / 2);
             float scale = d * (float)q4_k_scale(b->scales, g);
             float min = dmin * (float)q4_k_minimum(b->scales, g);
 
             for (int j = 0; j < 32; j++) {
                 int q = (qs[j] >> 4 * (g % 2) & 15) | (b->qh[j] >> g & 1) << 4;
 
-                out[i + 32 * g + j] = scale * (float)q - min;
+                out[i + 32 * (int64_t)g + j] = scale * (float)q - min;
             }
         }
     }
@@ -35,7 +35,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
     block_q5_k *b = blocks;
 
     for (int g = 0; g < n_groups; g += 8, b++) {
-        const uint8_t *q = r->q + 32 * g;
+        const uint8_t *q = r->q + 32 * (size_t)g;
 
         b->d = r->d[g];
         b->dmin = r->dmin[g];

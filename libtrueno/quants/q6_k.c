@@ -18,14 +18,14 @@ void dequantize_q6_k(const void *blocks, float *out, int64_t n)
 
         for (int g = 0; g < QK_K / 16; g++) {
             int k = g / 2 % 4, first = 16 * (g % 2);
-            const uint8_t *ql = b->ql + 64 * (g / 8) + 32 * (k % 2) + first;
-            const uint8_t *qh = b->qh + 32 * (g / 8) + first;
+            const uint8_t *ql = b->ql + (64 * (g / 8) + 32 * (k % 2) + first);
+            const uint8_t *qh = b->qh + (32 * (g / 8) + first);
             float scale = d * (float)b->scales[g];
 
             for (int j = 0; j < 16; j++) {
                 int q = (ql[j] >> 4 * (k / 2) & 15) | (qh[j] >> 2 * k & 3) << 4;
 
-                out[i + 16 * g + j] = scale * (float)(q - 32);
+                out[i + 16 * (int64_t)g + j] = scale * (float)(q - 32);
             }
         }
     }
@@ -37,7 +37,7 @@ static void *store_fit(const fit_result *r, int n_groups, void *blocks)
 
     (void)n_groups; /* a call handles one block */
     for (int half = 0; half < 2; half++) {
-        const uint8_t *q = r->q + 128 * half;
+        const uint8_t *q = r->q + 128 * (size_t)half;
 
         for (int l = 0; l < 32; l++) {
             b->ql[64 * half + l] = (uint8_t)((q[l] & 15) | (q[l + 64] & 15) << 4);

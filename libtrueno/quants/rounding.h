@@ -95,7 +95,7 @@ static inline uint32_t pack_fifth_bits(const uint8_t q[QK])
 /* Low nibbles of a super-block, groups of 32 in pairs, as Q4_K and Q5_K lay them out. */
 static inline void pack_group_nibbles(const uint8_t q[QK_K], uint8_t qs[QK_K / 2])
 {
-    for (int i = 0; i < QK_K / 2; i++) {
+    for (int64_t i = 0; i < QK_K / 2; i++) {
         const uint8_t *pair = q + i / 32 * 64 + i % 32;
 
         qs[i] = (uint8_t)((pair[0] & 15) | (pair[32] & 15) << 4);
@@ -105,7 +105,7 @@ static inline void pack_group_nibbles(const uint8_t q[QK_K], uint8_t qs[QK_K / 2
 /* Low two bits of a super-block, as Q2_K and Q3_K lay them out. */
 static inline void pack_pairs(const uint8_t q[QK_K], uint8_t qs[QK_K / 4])
 {
-    for (int i = 0; i < QK_K / 4; i++) {
+    for (int64_t i = 0; i < QK_K / 4; i++) {
         const uint8_t *first = q + i / 32 * 128 + i % 32;
 
         qs[i] = (uint8_t)((first[0] & 3) | (first[32] & 3) << 2 | (first[64] & 3) << 4 |
@@ -116,12 +116,12 @@ static inline void pack_pairs(const uint8_t q[QK_K], uint8_t qs[QK_K / 4])
 /* d, and minus the minimum, of group g where a group is a block: the scales are 0 or +-1. */
 static inline uint16_t fit_half(const fit_result *r, int g)
 {
-    return trueno_f32_to_f16(trueno_f16_to_f32(r->d[g]) * r->scale[g]);
+    return trueno_f32_to_f16(trueno_f16_to_f32(r->d[g]) * (float)r->scale[g]);
 }
 
 static inline uint16_t fit_minimum(const fit_result *r, int g)
 {
-    return trueno_f32_to_f16(-trueno_f16_to_f32(r->dmin[g]) * r->min[g]);
+    return trueno_f32_to_f16(-trueno_f16_to_f32(r->dmin[g]) * (float)r->min[g]);
 }
 
 #endif

@@ -90,7 +90,7 @@ INLINE void scale_sums(const int32_t *sums, const tile_walk *w, int64_t i, int s
     __m512i magic = _mm512_set1_epi32(MAGIC_BITS);
 
 #pragma GCC unroll 16
-    for (int t = 0; t < PANEL_TOKENS; t++) {
+    for (size_t t = 0; t < PANEL_TOKENS; t++) {
         __m512i bits = _mm512_add_epi32(magic, _mm512_load_si512(sums + GROUP_ROWS * t));
         __m512 x = _mm512_fmadd_ps(_mm512_castsi512_ps(bits), scale, surplus);
 
@@ -119,7 +119,7 @@ INLINE void fold_panel(tile_walk w, int64_t n, int subs, bool fresh, float *to)
     __m512 acc[PANEL_TOKENS];
 
 #pragma GCC unroll 16
-    for (int t = 0; t < PANEL_TOKENS; t++)
+    for (size_t t = 0; t < PANEL_TOKENS; t++)
         acc[t] = fresh ? _mm512_setzero_ps() : _mm512_load_ps(to + GROUP_ROWS * t);
     START(SUMS_0, TOKENS_0, WEIGHTS_0, 0);
     if (n > 1)
@@ -145,7 +145,7 @@ INLINE void fold_panel(tile_walk w, int64_t n, int subs, bool fresh, float *to)
             STEP(i + 3, left - 3, 1, SUMS_1, SUMS_0, TOKENS_0, WEIGHTS_0);
     }
 #pragma GCC unroll 16
-    for (int t = 0; t < PANEL_TOKENS; t++)
+    for (size_t t = 0; t < PANEL_TOKENS; t++)
         _mm512_store_ps(to + GROUP_ROWS * t, acc[t]);
 }
 

@@ -19,12 +19,16 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    BLOCK_PAIRS = BLOCK_WEIGHTS / 2, /* lines of a block */
+    BLOCK_PAIRS = BLOCK_WEIGHTS / 2,  /* lines of a block */
+    BLOCK_HALVES = 2 * BLOCK_WEIGHTS, /* both halves of a lone token's block */
     UNIT_LINES = 8,
+    UNIT_BYTES = UNIT_LINES * LINE_BYTES,
+    BLOCK_BYTES = BLOCK_PAIRS * LINE_BYTES,     /* of a group */
     ONE_GROUPS = 4,                             /* of a lone token, whose additions overlap */
     WEIGHT_WORDS = BLOCK_WEIGHTS * GROUP_ROWS,  /* a block of a group */
     TOKEN_WORDS = BLOCK_WEIGHTS * PANEL_TOKENS, /* a block of one half of a panel */
-    DENORMALS_ZERO = 0x8040                     /* bits of MXCSR: FTZ, DAZ */
+    BOTH_HALVES = 2 * TOKEN_WORDS,
+    DENORMALS_ZERO = 0x8040 /* bits of MXCSR: FTZ, DAZ */
 };
 
 /* Tile registers, beside those of tiles.h. Sums: panel, group. */
@@ -86,11 +90,11 @@ static void halve(const float *x, int64_t cols, const activations *a, int64_t to
 
 static void unpack_bf16(const uint8_t *units, int64_t n_units, void *stripe)
 {
-    size_t bytes = (size_t)n_units * UNIT_LINES * LINE_BYTES;
+    size_t bytes = (size_t)n_units * UNIT_BYTES;
 
     memcpy(stripe, units, bytes);
     if (n_units % 2 != 0)
-        memset((uint8_t *)stripe + bytes, 0, UNIT_LINES * LINE_BYTES);
+        memset((uint8_t *)stripe + bytes, 0, UNIT_BYTES);
 }
 
 /* Up to two panels and two groups. */
@@ -101,30 +105,30 @@ typedef struct tile_walk {
 
 #define LOAD_SUMS(tile, p, g)                             \
     do {                                                  \
-        if (p < panels && g < groups && fresh)            \
+        if ((p) < panels && (g) < groups && fresh)        \
             _tile_zero(tile);                             \
-        else if (p < panels && g < groups)                \
+        else if ((p) < panels && (g) < groups)            \
             _tile_loadd(tile, w->sums[p][g], LINE_BYTES); \
     } while (0)
 #define STORE_SUMS(tile, p, g)                             \
     do {                                                   \
-        if (p < panels && g < groups)                      \
+        if ((p) < panels && (g) < groups)                  \
             _tile_stored(tile, w->sums[p][g], LINE_BYTES); \
     } while (0)
 
 /* One half of the activations times weights that are loaded. */
-#define MULTIPLY(half)                                                  \
-    do {                                                                \
-        _tile_loadd(TOKENS_0, x0 + (half)*TOKEN_WORDS, LINE_BYTES);     \
-        if (panels == 2)                                                \
-            _tile_loadd(TOKENS_1, x1 + (half)*TOKEN_WORDS, LINE_BYTES); \
-        _tile_dpbf16ps(SUMS_00, TOKENS_0, WEIGHTS_0);                   \
-        if (groups == 2)                                                \
-            _tile_dpbf16ps(SUMS_01, TOKENS_0, WEIGHTS_1);               \
-        if (panels == 2)                                                \
-            _tile_dpbf16ps(SUMS_10, TOKENS_1, WEIGHTS_0);               \
-        if (panels == 2 && groups == 2)                                 \
-            _tile_dpbf16ps(SUMS_11, TOKENS_1, WEIGHTS_1);               \
+#define MULTIPLY(half)                                                          \
+    do {                                                                        \
+        _tile_loadd(TOKENS_0, x0 + (size_t)(half)*TOKEN_WORDS, LINE_BYTES);     \
+        if (panels == 2)                                                        \
+            _tile_loadd(TOKENS_1, x1 + (size_t)(half)*TOKEN_WORDS, LINE_BYTES); \
+        _tile_dpbf16ps(SUMS_00, TOKENS_0, WEIGHTS_0);                           \
+        if (groups == 2)                                                        \
+            _tile_dpbf16ps(SUMS_01, TOKENS_0, WEIGHTS_1);                       \
+        if (panels == 2)                                                        \
+            _tile_dpbf16ps(SUMS_10, TOKENS_1, WEIGHTS_0);                       \
+        if (panels == 2 && groups == 2)                                         \
+            _tile_dpbf16ps(SUMS_11, TOKENS_1, WEIGHTS_1);                       \
     } while (0)
 
 INLINE void fold(const tile_walk *w, int panels, int groups, int64_t blocks, bool fresh)
@@ -142,8 +146,8 @@ INLINE void fold(const tile_walk *w, int panels, int groups, int64_t blocks, boo
             _tile_loadd(WEIGHTS_1, w1, LINE_BYTES);
         MULTIPLY(1);
         MULTIPLY(0);
-        x0 += 2 * TOKEN_WORDS;
-        x1 += 2 * TOKEN_WORDS;
+        x0 += BOTH_HALVES;
+        x1 += BOTH_HALVES;
         w0 += WEIGHT_WORDS;
         w1 += WEIGHT_WORDS;
     }
@@ -238,17 +242,17 @@ INLINE void groups_bf16(const uint8_t *groups, size_t group_bytes, int count, co
         y[g] = _mm512_setzero_ps();
     for (int64_t b = 0; b < whole; b++) {
         add_block(y, groups, group_bytes, count, x, true);
-        x += 2 * BLOCK_WEIGHTS;
-        groups += BLOCK_PAIRS * LINE_BYTES;
+        x += BLOCK_HALVES;
+        groups += BLOCK_BYTES;
     }
     if (whole < blocks_of(a)) {
-        uint8_t last[ONE_GROUPS][BLOCK_PAIRS * LINE_BYTES] = {{0}};
+        uint8_t last[ONE_GROUPS][BLOCK_BYTES] = {{0}};
 
         for (int g = 0; g < count; g++)
-            memcpy(last[g], groups + (size_t)g * group_bytes, UNIT_LINES * LINE_BYTES);
+            memcpy(last[g], groups + (size_t)g * group_bytes, UNIT_BYTES);
         add_block(y, last[0], sizeof last[0], count, x, false);
     }
-    for (int g = 0; g < count; g++)
+    for (int64_t g = 0; g < count; g++)
         _mm512_storeu_ps(out + GROUP_ROWS * g, y[g]);
 }
 

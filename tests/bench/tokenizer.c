@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RUNS = 5, MEGABYTE = 1000000 };
+enum { RUNS = 5, MEGABYTE = 1000000, TWO_MEGABYTES = 2 * MEGABYTE, MOST_BYTES = 5 * MEGABYTE };
 
 static double now(void)
 {
@@ -83,13 +83,14 @@ static void measure_hostile(const realizar_tokenizer *t)
         const char *name, *unit;
     } hostile[] = {
         {"one letter", "a"}, {"one space", " "}, {"one word", NULL}, {"line ends", "\n"}};
-    static const size_t sizes[] = {MEGABYTE / 2, MEGABYTE, 2 * MEGABYTE};
-    char *text = must(malloc(2 * MEGABYTE));
+    static const size_t sizes[] = {MEGABYTE / 2, MEGABYTE, TWO_MEGABYTES};
+    char *text = must(malloc(TWO_MEGABYTES));
     text_random random = {.state = 1};
 
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        for (size_t k = 0; k < 2 * MEGABYTE; k++)
-            text[k] = hostile[i].unit ? *hostile[i].unit : (char)('a' + text_below(&random, 26));
+        for (size_t k = 0; k < TWO_MEGABYTES; k++)
+            text[k] = (char)(hostile[i].unit ? (uint32_t)*hostile[i].unit
+                                             : 'a' + text_below(&random, 26));
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) /* time must grow no faster */
             measure(t, hostile[i].name, text, sizes[k]);
     }
@@ -98,10 +99,10 @@ static void measure_hostile(const realizar_tokenizer *t)
 
 static void measure_generated(const realizar_tokenizer *t)
 {
-    char *text = must(malloc(5 * MEGABYTE + TEXT_SLACK));
+    char *text = must(malloc(MOST_BYTES + TEXT_SLACK));
 
     for (int kind = 0; kind < TEXT_KINDS; kind++)
-        measure(t, text_kind_names[kind], text, text_chunk((text_kind)kind, 0, 5 * MEGABYTE, text));
+        measure(t, text_kind_names[kind], text, text_chunk((text_kind)kind, 0, MOST_BYTES, text));
     free(text);
 }
 

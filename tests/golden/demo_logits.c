@@ -66,8 +66,8 @@ static double worst_row(realizar_engine *engine, const reference *r)
         memcpy(head, at, sizeof head);
         if (head[0] > MAX_TOKENS || head[1] > head[0])
             exit(1);
-        memcpy(ids, at + 8, head[0] * 4);
-        at += 8 + head[0] * 4;
+        memcpy(ids, at + 8, head[0] * sizeof *ids);
+        at += 8 + head[0] * sizeof *ids;
         float *expected = malloc((size_t)head[1] * r->vocabulary * 4);
         float *got = logits_of(engine, ids, (int32_t)head[0]);
 

@@ -44,7 +44,7 @@ static void check_codes(const unit_case *c)
 {
     for (int r = 0; r < LAYOUT_ROWS; r++)
         for (int i = 0; i < c->n_blocks * c->block_cols; i++) {
-            const uint8_t *block = c->rows[r] + i / c->block_cols * c->info.block;
+            const uint8_t *block = c->rows[r] + (size_t)(i / c->block_cols) * (size_t)c->info.block;
 
             assert_int_equal(layout_code(c->type, c->unit, r, i),
                              block_code(c->type, block, i % c->block_cols));
@@ -58,11 +58,11 @@ static void check_scales(const unit_case *c)
 
     for (int r = 0; r < LAYOUT_ROWS; r++)
         for (int i = 0; i < c->n_blocks; i++) {
-            const uint8_t *block = c->rows[r] + i * c->info.block;
+            const uint8_t *block = c->rows[r] + (size_t)i * (size_t)c->info.block;
 
             for (int which = 0; which < bytes / 2; which++)
                 assert_memory_equal(scales + layout_half_offset(c->type, r, i, which),
-                                    block + offset + 2 * which, 2);
+                                    block + (offset + 2 * which), 2);
             for (int t = 0; t < 4 && c->info.steps == 2; t++)
                 assert_int_equal(layout_small_scales(c->type, scales, r, t),
                                  block_small_scales(c->type, block, t));
@@ -74,7 +74,8 @@ static void check_weights(const unit_case *c)
     float want[MAX_BLOCKS * MAX_BLOCK];
 
     for (int r = 0; r < LAYOUT_ROWS; r++) {
-        trueno_type_get(c->type)->dequantize(c->rows[r], want, c->n_blocks * c->block_cols);
+        trueno_type_get(c->type)->dequantize(c->rows[r], want,
+                                             (int64_t)c->n_blocks * c->block_cols);
         for (int i = 0; i < c->n_blocks * c->block_cols; i++)
             assert_true(fabsf(layout_weight(c->type, c->unit, r, i) - want[i]) <=
                         1e-5f * fabsf(want[i]) + 1e-5f);

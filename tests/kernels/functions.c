@@ -31,7 +31,7 @@ static double worst_error(v16 (*f)(v16), double (*exact)(double), uint32_t begin
     double worst = 0.0;
     v16 x, y;
 
-    for (uint64_t bits = begin; bits < end; bits += 16u * stride) {
+    for (uint64_t bits = begin; bits < end; bits += 16 * (uint64_t)stride) {
         for (int i = 0; i < 16; i++) {
             uint64_t b = bits + (uint64_t)i * stride;
 

@@ -95,10 +95,11 @@ static float *multiply(level_context *c, const packed_weight *w, const float *bi
                        int64_t n, const float *start)
 {
     size_t count = (size_t)(n * packed_rows(w));
-    float *memory = malloc((count + 2 * GUARD) * sizeof *memory), *y = malloc(count * sizeof *y);
+    float *memory = malloc((count + 2 * (size_t)GUARD) * sizeof *memory),
+          *y = malloc(count * sizeof *y);
     bool intact = true;
 
-    memset(memory, 0xfb, (count + 2 * GUARD) * sizeof *memory); /* a NaN with a payload */
+    memset(memory, 0xfb, (count + 2 * (size_t)GUARD) * sizeof *memory); /* a NaN with a payload */
     if (start != NULL)
         memcpy(memory + GUARD, start, count * sizeof *start);
     packed_matmul(c->work, w, bias, x, n, start != NULL, memory + GUARD);

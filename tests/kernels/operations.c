@@ -182,8 +182,8 @@ static void test_argmax(void **state)
 /* The levels must give equal bits, so that a bug report does not depend on the machine. */
 static void test_levels_equal(void **state)
 {
-    enum { WIDTH = 333, N = 5, COUNT = WIDTH * N };
-    static float x[2 * COUNT], want[4][COUNT], got[4][COUNT], ones[WIDTH];
+    enum { WIDTH = 333, N = 5, COUNT = WIDTH * N, GATE_UP = 2 * COUNT };
+    static float x[GATE_UP], want[4][COUNT], got[4][COUNT], ones[WIDTH];
     const trueno_norm p = {TRUENO_NORM_RMS, WIDTH, 1e-5f, ones, NULL};
     uint32_t levels[8];
     int n_levels = test_levels(levels);
@@ -191,7 +191,7 @@ static void test_levels_equal(void **state)
     (void)state;
     for (int i = 0; i < WIDTH; i++)
         ones[i] = 1.0f;
-    fill_mixed(x, 2 * COUNT);
+    fill_mixed(x, GATE_UP);
     for (int l = 0; l < n_levels; l++) {
         trueno_backend *be = open_backend("cpu", 1 + l % 3, levels[l]);
 

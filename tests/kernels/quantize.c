@@ -31,7 +31,7 @@ static void fill_row(int n, int every, int spread)
 
 static void check_row(const trueno_type_info *type, int n, const float *weights)
 {
-    const size_t bytes = (size_t)(n / type->block * type->bytes);
+    const size_t bytes = (size_t)(n / type->block) * (size_t)type->bytes;
     uint32_t levels[8];
     int n_levels = test_levels(levels);
 

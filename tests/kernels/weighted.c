@@ -18,9 +18,9 @@ static trueno_weight *make_weight(trueno_backend *be, const float *x, int64_t ro
 
 static void check_embed(trueno_backend *be)
 {
-    enum { VOCAB = 50, WIDTH = 96, N = 7 };
-    static float table[VOCAB * WIDTH];
-    float *x = test_floats(N * WIDTH);
+    enum { VOCAB = 50, WIDTH = 96, N = 7, TABLE = VOCAB * WIDTH, OUT = N * WIDTH };
+    static float table[TABLE];
+    float *x = test_floats(OUT);
     int32_t tokens[N];
     trueno_kv *kv;
     const trueno_kv_shape shape = {1, 1, 16, N, TRUENO_KV_F16};
@@ -28,7 +28,7 @@ static void check_embed(trueno_backend *be)
     trueno_rows rows = {N, 1, tokens, &span};
     trueno_weight *w;
 
-    test_fill(table, VOCAB * WIDTH, 1.0f);
+    test_fill(table, TABLE, 1.0f);
     w = make_weight(be, table, VOCAB, WIDTH);
     assert_int_equal(be->kv_new(be, &shape, &kv, NULL), TRUENO_OK);
     span.kv = kv;
@@ -38,11 +38,11 @@ static void check_embed(trueno_backend *be)
     assert_int_equal(be->step_begin(be, &rows, NULL), TRUENO_OK);
     be->embed(be, w, 3.0f, x);
     assert_int_equal(be->step_end(be, NULL), TRUENO_OK);
-    for (int i = 0; i < N * WIDTH; i++)
+    for (int i = 0; i < OUT; i++)
         assert_true(x[i] == 3.0f * table[tokens[i / WIDTH] * WIDTH + i % WIDTH]);
     be->kv_free(be, kv);
     be->weight_free(be, w);
-    test_floats_free(x, N * WIDTH);
+    test_floats_free(x, OUT);
 }
 
 static void test_embed(void **state)
@@ -51,7 +51,19 @@ static void test_embed(void **state)
     at_every_level(check_embed);
 }
 
-enum { EXPERTS = 9, USED = 3, COLS = 64, FF = 32, TOKENS = 21 };
+enum {
+    EXPERTS = 9,
+    USED = 3,
+    COLS = 64,
+    FF = 32,
+    TOKENS = 21,
+    GATE_UP = 2 * FF * COLS, /* weights of one expert */
+    DOWN = COLS * FF,
+    ALL_GATE_UP = EXPERTS * GATE_UP,
+    ALL_DOWN = EXPERTS * DOWN,
+    ROUTED = TOKENS * EXPERTS,
+    INPUTS = TOKENS * COLS
+};
 
 /* One row by the definition: softmax over all, the largest three, each expert's feed-forward. */
 static void experts_formula(const float *gate_up, const float *down, const float *router,
@@ -94,26 +106,26 @@ static void experts_formula(const float *gate_up, const float *down, const float
 
 static void check_experts(trueno_backend *be)
 {
-    static float gate_up[EXPERTS * 2 * FF * COLS], down[EXPERTS * COLS * FF];
-    static float router[TOKENS * EXPERTS], x[TOKENS * COLS];
-    float *y = test_floats(TOKENS * COLS), *alone = test_floats(COLS);
+    static float gate_up[ALL_GATE_UP], down[ALL_DOWN];
+    static float router[ROUTED], x[INPUTS];
+    float *y = test_floats(INPUTS), *alone = test_floats(COLS);
     trueno_weight *gate_up_weights[EXPERTS], *down_weights[EXPERTS];
     const trueno_weight *const *g = (const trueno_weight *const *)gate_up_weights;
     const trueno_weight *const *d = (const trueno_weight *const *)down_weights;
     double want[COLS];
 
-    test_fill(gate_up, EXPERTS * 2 * FF * COLS, 1.0f);
-    test_fill(down, EXPERTS * COLS * FF, 1.0f);
-    test_fill(router, TOKENS * EXPERTS, 4.0f);
-    test_fill(x, TOKENS * COLS, 1.0f);
+    test_fill(gate_up, ALL_GATE_UP, 1.0f);
+    test_fill(down, ALL_DOWN, 1.0f);
+    test_fill(router, ROUTED, 4.0f);
+    test_fill(x, INPUTS, 1.0f);
     router[3] = router[5] = router[7] = router[8] = 5.0f; /* a tie: the lower three are taken */
-    for (int e = 0; e < EXPERTS; e++) {
-        gate_up_weights[e] = make_weight(be, gate_up + e * 2 * FF * COLS, 2 * FF, COLS);
-        down_weights[e] = make_weight(be, down + e * COLS * FF, COLS, FF);
+    for (size_t e = 0; e < EXPERTS; e++) {
+        gate_up_weights[e] = make_weight(be, gate_up + e * GATE_UP, GATE_UP / COLS, COLS);
+        down_weights[e] = make_weight(be, down + e * DOWN, COLS, FF);
     }
     for (int renormalize = 0; renormalize < 2; renormalize++) {
         be->experts(be, g, d, router, EXPERTS, USED, renormalize != 0, TRUENO_SILU, x, TOKENS, y);
-        for (int i = 0; i < TOKENS; i++) {
+        for (size_t i = 0; i < TOKENS; i++) {
             experts_formula(gate_up, down, router + i * EXPERTS, renormalize != 0, x + i * COLS,
                             want);
             check_close(be, "experts", y + i * COLS, want, COLS, 1e-4, 1e-4);
@@ -126,7 +138,7 @@ static void check_experts(trueno_backend *be)
         be->weight_free(be, gate_up_weights[e]);
         be->weight_free(be, down_weights[e]);
     }
-    test_floats_free(y, TOKENS * COLS);
+    test_floats_free(y, INPUTS);
     test_floats_free(alone, COLS);
 }
 
@@ -139,31 +151,42 @@ static void test_experts(void **state)
 /* Stacked parts, bias and accumulation, by the formula. */
 static void check_matmul(trueno_backend *be)
 {
-    enum { FIRST = 37, SECOND = 5, ROWS = FIRST + SECOND, WIDE = 64, N = 4 };
-    static float w[ROWS * WIDE], x[N * WIDE], bias[ROWS];
-    const trueno_tensor parts[2] = {trueno_tensor_make(TRUENO_F32, FIRST, WIDE, w),
-                                    trueno_tensor_make(TRUENO_F32, SECOND, WIDE, w + FIRST * WIDE)};
-    float *y = test_floats(N * ROWS);
-    double want[N * ROWS];
+    enum {
+        FIRST = 37,
+        SECOND = 5,
+        ROWS = FIRST + SECOND,
+        WIDE = 64,
+        N = 4,
+        FIRST_WEIGHTS = FIRST * WIDE,
+        WEIGHTS = ROWS * WIDE,
+        IN = N * WIDE,
+        OUT = N * ROWS
+    };
+    static float w[WEIGHTS], x[IN], bias[ROWS];
+    const trueno_tensor parts[2] = {
+        trueno_tensor_make(TRUENO_F32, FIRST, WIDE, w),
+        trueno_tensor_make(TRUENO_F32, SECOND, WIDE, w + FIRST_WEIGHTS)};
+    float *y = test_floats(OUT);
+    double want[OUT];
     trueno_weight *weight;
 
-    test_fill(w, ROWS * WIDE, 1.0f);
-    test_fill(x, N * WIDE, 1.0f);
+    test_fill(w, WEIGHTS, 1.0f);
+    test_fill(x, IN, 1.0f);
     test_fill(bias, ROWS, 1.0f);
     assert_int_equal(be->weight_new(be, parts, 2, TRUENO_USE_MATMUL, &weight, NULL), TRUENO_OK);
-    for (int i = 0; i < N * ROWS; i++) {
+    for (int i = 0; i < OUT; i++) {
         want[i] = bias[i % ROWS];
         for (int c = 0; c < WIDE; c++)
             want[i] += (double)w[i % ROWS * WIDE + c] * (double)x[i / ROWS * WIDE + c];
     }
     be->matmul(be, weight, bias, x, N, false, y);
-    check_close(be, "matmul", y, want, N * ROWS, 1e-5, 1e-5);
+    check_close(be, "matmul", y, want, OUT, 1e-5, 1e-5);
     be->matmul(be, weight, bias, x, N, true, y);
-    for (int i = 0; i < N * ROWS; i++)
+    for (int i = 0; i < OUT; i++)
         want[i] *= 2.0;
-    check_close(be, "matmul, added", y, want, N * ROWS, 1e-5, 2e-5);
+    check_close(be, "matmul, added", y, want, OUT, 1e-5, 2e-5);
     be->weight_free(be, weight);
-    test_floats_free(y, N * ROWS);
+    test_floats_free(y, OUT);
 }
 
 static void test_matmul(void **state)

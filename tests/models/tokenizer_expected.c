@@ -23,7 +23,7 @@ static char *read_beside(const char *model, const char *suffix)
     char path[4096];
     FILE *f;
     char *text;
-    long bytes;
+    long bytes = -1;
 
     (void)snprintf(path, sizeof path, "%s%s", model, suffix);
     f = fopen(path, "rb");

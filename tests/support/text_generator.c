@@ -54,7 +54,8 @@ static size_t put_text(char *out, const char *text)
 {
     const size_t n = strlen(text);
 
-    memcpy(out, text, n);
+    for (size_t i = 0; i < n; i++)
+        out[i] = text[i];
     return n;
 }
 

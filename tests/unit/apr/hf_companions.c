@@ -193,7 +193,7 @@ static void test_nesting(void **state)
     (void)state;
     for (int i = 0; i < N_COMPANIONS; i++) {
         for (int k = 0; k < 2; k++) {
-            memcpy(member, ",\"x\":", 5);
+            (void)snprintf(member, sizeof member, ",\"x\":");
             memset(member + 5, '[', DEPTHS[k]);
             memset(member + 5 + DEPTHS[k], ']', DEPTHS[k]);
             add_member(COMPANIONS[i], member, 5 + 2 * DEPTHS[k]);

@@ -119,7 +119,7 @@ static void check(const char *name, const apr_model *const *from, size_t n, apr_
         for (int i = 0; i < N; i++) {
             float got;
 
-            memcpy(&got, (const char *)t->data + i * (int)sizeof got, sizeof got);
+            memcpy(&got, (const char *)t->data + (size_t)i * sizeof got, sizeof got);
             if (!(fabsf(got - want[i]) <= 1e-7F))
                 fail_msg("%s: value %d is %.9g, wanted %.9g", name, i, (double)got,
                          (double)want[i]);

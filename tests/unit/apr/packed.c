@@ -199,16 +199,16 @@ static void test_every_bit_of_a_frame(void **state)
 
 static void test_unpacker(void **state)
 {
-    enum { BYTES = 300000 };
-    uint8_t *data = malloc(BYTES), *frame = malloc(BYTES * 2), *out = malloc(BYTES);
+    enum { BYTES = 300000, ROOM = 2 * BYTES };
+    uint8_t *data = malloc(BYTES), *frame = malloc(ROOM), *out = malloc(BYTES);
 
     (void)state;
     for (size_t i = 0; i < BYTES; i++)
         data[i] = (uint8_t)(i * i >> 7 & 31);
     for (int codec = APR_CODEC_ZSTD; codec < APR_CODECS; codec++) {
         const size_t n = codec == APR_CODEC_ZSTD
-                             ? ZSTD_compress(frame, BYTES * 2, data, BYTES, 3)
-                             : LZ4F_compressFrame(frame, BYTES * 2, data, BYTES, NULL);
+                             ? ZSTD_compress(frame, ROOM, data, BYTES, 3)
+                             : LZ4F_compressFrame(frame, ROOM, data, BYTES, NULL);
         apr_unpacker u;
 
         assert_string_equal(apr_codec_name(apr_codec_find(apr_codec_name(codec))),

@@ -163,7 +163,7 @@ static void test_addresses(void **state)
                     check_logits(what);
                 if (pad == 0)
                     memcpy(first, logits, sizeof first);
-                if (memcmp(first, logits, sizeof first) != 0)
+                if (memcmp((const char *)first, (const char *)logits, sizeof first) != 0)
                     fail_msg("%s: other logits than at the first address", what);
             }
 }

@@ -71,8 +71,7 @@ static void test_random(void **state)
         size_t bytes = 0, n;
         for (uint32_t i = text_below(&random, 30); i > 0; i--) {
             const char *part = parts[text_below(&random, 7)];
-            memcpy(text + bytes, part, strlen(part));
-            bytes += strlen(part);
+            bytes = (size_t)(stpcpy(text + bytes, part) - text);
         }
         for (size_t s = 0; s < n_stops; s++) {
             store[s][0] = '\0';

@@ -137,7 +137,7 @@ static int all_trips(void)
 
 int main(int argc, char **argv)
 {
-    realizar_tokenizer *made;
+    realizar_tokenizer *made = NULL;
     apr_model *model;
     trueno_error err = {0};
     int wrong = 0, n_absent = 0;

@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <trueno/sys/half.h>
 
 enum { LENGTH = 150 };
 
@@ -56,7 +57,7 @@ static void check_row(const fixture *f, const float *logits, int32_t position)
 
     assert_non_null(logits);
     for (int32_t i = 0; i < f->vocab; i++)
-        if (memcmp(&logits[i], &want[i], sizeof *want) != 0)
+        if (trueno_f32_bits(logits[i]) != trueno_f32_bits(want[i]))
             fail_msg("position %d, logit %d: %.9g, whole prompt gives %.9g", position, i,
                      (double)logits[i], (double)want[i]);
 }

@@ -72,13 +72,13 @@ static void test_input(void **state)
 static char *repeated(const char *open, const char *unit, size_t n, const char *close)
 {
     size_t a = strlen(open), b = strlen(unit), d = strlen(close);
-    char *text = malloc(a + n * b + d + 1);
+    char *text = malloc(a + n * b + d + 1), *to;
 
     assert_non_null(text);
-    memcpy(text, open, a);
+    to = stpcpy(text, open);
     for (size_t i = 0; i < n; i++)
-        memcpy(text + a + i * b, unit, b);
-    memcpy(text + a + n * b, close, d + 1);
+        to = stpcpy(to, unit);
+    (void)stpcpy(to, close);
     return text;
 }
 
@@ -94,6 +94,7 @@ static void expect_repeated(const char *open, const char *unit, const char *clos
 
 static void test_depth(void **state)
 {
+    enum { DEPTH = 1901, BOTH = 2 * DEPTH }; /* brackets */
     realizar_chat_input input = input_of("[]", NULL);
     char *deep;
 
@@ -120,14 +121,14 @@ static void test_depth(void **state)
     expect("{% set n = namespace(x=[], y=[]) %}{% for i in range(1000) %}{% set n.x = [n.x] %}"
            "{% set n.y = [n.y] %}{% endfor %}{{ n.x == n.y }}",
            &input, TRUENO_CONTENT, "deep");
-    deep = repeated("[", "[", 1900, "");
-    deep = realloc(deep, 2 * 1901 + 1);
+    deep = repeated("[", "[", DEPTH - 1, "");
+    deep = realloc(deep, BOTH + 1);
     assert_non_null(deep);
-    memset(deep + 1901, ']', 1901);
-    deep[2 * 1901] = '\0';
+    memset(deep + DEPTH, ']', DEPTH);
+    deep[BOTH] = '\0';
     input = input_of(NULL, NULL);
     input.tools = deep;
-    input.tools_bytes = 2 * 1901;
+    input.tools_bytes = BOTH;
     expect("{{ tools }}", &input, TRUENO_CONTENT, "deep");
     free(deep);
 }

@@ -46,7 +46,8 @@ static void test_cache(void **state)
     fixture *f = byte_level("qwen2");
     realizar_tokenizer *t = build(f);
     static char text[2 * (65536 + TEXT_SLACK) + 2];
-    int32_t *ids = malloc(sizeof text * 4 * sizeof *ids);
+    const size_t capacity = 4 * sizeof text;
+    int32_t *ids = malloc(capacity * sizeof *ids);
     size_t n, whole, half;
 
     assert_non_null(ids);
@@ -287,6 +288,7 @@ static void test_capacity(void **state)
 /* Every allocation fails once: a status, no leak. */
 static void test_no_memory(void **state)
 {
+    static const char WORDS[9] = " e\xcc\x81 12 !"; /* without a NUL */
     fixture *f = byte_level("deepseek-coder");
     char text[2000];
     int32_t ids[2100];
@@ -294,7 +296,7 @@ static void test_no_memory(void **state)
 
     add_special(f, "<s>", 0);
     memset(text, 'a', sizeof text);
-    memcpy(text + 50, " e\xcc\x81 12 !", 9);
+    memcpy(text + 50, WORDS, sizeof WORDS);
     for (long long fail = 1;; fail++) {
         test_allocator counter = {.fail_at = fail};
         const trueno_allocator hooks = test_hooks(&counter);

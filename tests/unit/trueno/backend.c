@@ -147,7 +147,8 @@ static void test_memory(void **state)
 static void test_kv_memory(void **state)
 {
     const trueno_kv_shape shape = {4, 2, 64, 1 << 20, TRUENO_KV_F16};
-    const size_t per_position = 4 * 2 * 64 * 2 * 2; /* layers, heads, elements, K and V, F16 */
+    const size_t per_position =
+        (size_t)4 * 2 * 64 * 2 * 2; /* layers, heads, elements, K and V, F16 */
     trueno_backend *be = open_backend("cpu", NULL);
     trueno_memory_use use;
     trueno_error err = {0};
@@ -268,9 +269,9 @@ static void tiny_open(tiny *t, const char *name, const trueno_allocator *allocat
                      TRUENO_OK);
     for (int i = 0; i < 2; i++)
         assert_int_equal(t->be->kv_new(t->be, &shape, &t->kv[i], NULL), TRUENO_OK);
-    assert_int_equal(t->be->alloc(t->be, 64 * WIDTH * sizeof(float), (void **)&t->x, NULL), 0);
-    assert_int_equal(t->be->alloc(t->be, 64 * QKV * sizeof(float), (void **)&t->qkv, NULL), 0);
-    assert_int_equal(t->be->alloc(t->be, 64 * HEADS * DIM * sizeof(float), (void **)&t->out, NULL),
+    assert_int_equal(t->be->alloc(t->be, sizeof(float) * 64 * WIDTH, (void **)&t->x, NULL), 0);
+    assert_int_equal(t->be->alloc(t->be, sizeof(float) * 64 * QKV, (void **)&t->qkv, NULL), 0);
+    assert_int_equal(t->be->alloc(t->be, sizeof(float) * 64 * HEADS * DIM, (void **)&t->out, NULL),
                      0);
     for (int i = 0; i < WIDTH; i++)
         t->out[i] = 1.0f;

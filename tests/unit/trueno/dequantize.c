@@ -26,7 +26,7 @@ static void check_blocks(const trueno_type_info *type, const unsigned char *bloc
     for (uint32_t b = 0; b < n_blocks; b++) {
         uint32_t expected;
 
-        memcpy(&expected, crcs + 4 * b, sizeof expected);
+        memcpy(&expected, crcs + 4 * (size_t)b, sizeof expected);
         if (crc32_of(out + 1 + (size_t)type->block * b, (size_t)type->block * sizeof *out) !=
             expected)
             fail_msg("%s: block %u differs from the reference", type->name, b);

@@ -63,10 +63,10 @@ static void test_simple_types_match_reference(void **state)
 
         assert_int_equal(size, n / (uint32_t)type->block * (uint32_t)type->bytes);
         type->quantize(x, blocks, n, NULL);
-        for (uint32_t b = 0; b < n / (uint32_t)type->block; b++)
-            if (memcmp(blocks + b * (uint32_t)type->bytes, expected + b * (uint32_t)type->bytes,
+        for (size_t b = 0; b < n / (size_t)type->block; b++)
+            if (memcmp(blocks + b * (size_t)type->bytes, expected + b * (size_t)type->bytes,
                        (size_t)type->bytes) != 0)
-                fail_msg("%s: block %u differs from the reference", type->name, b);
+                fail_msg("%s: block %zu differs from the reference", type->name, b);
         free(blocks);
     }
     assert_int_equal(n_types, 5);
@@ -168,7 +168,9 @@ static void test_outlier_leaves_others_alone(void **state)
             uint64_t q =
                 j % 32 == 0 ? (uint64_t)levels : random_u64(&random) % ((uint64_t)levels + 1);
 
-            x[j] = 0x1p-7f * (float)(3 + j / 32) * (float)q;
+            const int size = 3 + j / 32;
+
+            x[j] = 0x1p-7f * (float)size * (float)q;
         }
         memset(x + 64, 0, 32 * sizeof *x);
         x[64 + i % 32] = 0x1p-7f * 63 * (float)levels;
@@ -263,7 +265,7 @@ enum { EXTREMES = 13, EXTREME_N = 5 * 256 };
 static void check_extreme(const trueno_type_info *type, int kind, const float *x,
                           const float *importance)
 {
-    const size_t bytes = (size_t)(EXTREME_N / type->block * type->bytes);
+    const size_t bytes = (size_t)(EXTREME_N / type->block) * (size_t)type->bytes;
     unsigned char blocks[EXTREME_N * 4 + 2];
     float back[EXTREME_N];
     bool finite_input = kind != 9 && kind != 10;
@@ -327,7 +329,9 @@ static void test_blocks_stand_alone(void **state)
             type->quantize(x, together, EXTREME_N, w);
             for (int i = 0; i < EXTREME_N; i += type->block) {
                 type->quantize(x + i, alone, type->block, weighted ? w + i : NULL);
-                assert_memory_equal(alone, together + i / type->block * type->bytes, type->bytes);
+                assert_memory_equal(alone,
+                                    together + (size_t)(i / type->block) * (size_t)type->bytes,
+                                    (size_t)type->bytes);
             }
         }
     }
