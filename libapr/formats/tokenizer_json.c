@@ -39,18 +39,36 @@ static apr_text keep(table *t, const char *text, size_t length)
     return kept;
 }
 
-/* An id that a table may be sized by: at most twice the entries, and some, are accepted. */
+/* How many ids a table is made for: at most twice the entries, and some, are accepted. */
+static size_t most_ids(size_t entries)
+{
+    const size_t most = 2 * entries + 4096;
+
+    return most < APR_LIMIT_TOKENS ? most : APR_LIMIT_TOKENS;
+}
+
 static trueno_status check_id(const char *path, const json_t *id, size_t entries, const char *text,
                               trueno_error *err)
 {
     json_int_t value = json_integer_value(id);
-    size_t most = 2 * entries + 4096;
 
-    if (most > APR_LIMIT_TOKENS)
-        most = APR_LIMIT_TOKENS;
-    if (json_is_integer(id) && value >= 0 && (size_t)value < most)
+    if (json_is_integer(id) && value >= 0 && (size_t)value < most_ids(entries))
         return TRUENO_OK;
     return fail_text(path, TRUENO_FORMAT, "no usable id of the token", text, err);
+}
+
+/* Texts of ids that no token has, as writers of GGUF files name them. */
+enum { UNUSED_BYTES = sizeof "[PAD2147483647]" };
+
+/* Ids up to the model's last row, and room for the texts of those that no token has. */
+static void extend(table *t, size_t entries, size_t named)
+{
+    const int32_t rows = t->m->config.vocab_size;
+
+    if (rows > t->n && (size_t)rows <= most_ids(entries))
+        t->n = rows;
+    if ((size_t)t->n > named)
+        t->pool_bytes += ((size_t)t->n - named) * UNUSED_BYTES;
 }
 
 /* Largest id and bytes of all texts, for the tables' sizes. */
@@ -86,6 +104,7 @@ static trueno_status measure(const char *path, const json_t *vocab, const json_t
     }
     if (t->n == 0)
         return trueno_fail(err, TRUENO_FORMAT, "%s: no tokens", path);
+    extend(t, entries, json_object_size(vocab));
     return TRUENO_OK;
 }
 
@@ -132,6 +151,19 @@ static uint8_t added_flags(const json_t *entry)
     return flags;
 }
 
+/* Ids that no token has. */
+static void fill_unused(table *t)
+{
+    char name[UNUSED_BYTES];
+
+    for (int32_t id = 0; id < t->n; id++) {
+        if (t->types[id] != 0)
+            continue;
+        t->types[id] = APR_TOKEN_UNUSED;
+        t->tokens[id] = keep(t, name, (size_t)snprintf(name, sizeof name, "[PAD%d]", id));
+    }
+}
+
 static trueno_status fill_added(table *t, const json_t *vocab, const json_t *added,
                                 trueno_error *err)
 {
@@ -154,11 +186,7 @@ static trueno_status fill_added(table *t, const json_t *vocab, const json_t *add
         t->types[id] =
             t->flags[id] & APR_ADDED_SPECIAL ? APR_TOKEN_CONTROL : APR_TOKEN_USER_DEFINED;
     }
-    for (int32_t id = 0; id < t->n; id++)
-        if (t->types[id] == 0) { /* an id that nothing has */
-            t->types[id] = APR_TOKEN_UNUSED;
-            t->tokens[id] = (apr_text){"", 0};
-        }
+    fill_unused(t);
     return TRUENO_OK;
 }
 

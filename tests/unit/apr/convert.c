@@ -241,7 +241,8 @@ static void test_export_types(void **state)
     convert(TEST_DATA_DIR "/gguf/tiny.gguf", out, "F16");
     exported = open_verified(out);
     assert_int_equal(apr_model_role(exported, APR_ATTN_Q, 0)->type, TRUENO_F16);
-    assert_int_equal(apr_model_vocab(exported)->n_tokens, 11); /* without the unused one */
+    assert_int_equal(apr_model_vocab(exported)->n_tokens, 12); /* the unused one by its row */
+    assert_int_equal(apr_model_vocab(exported)->types[11], APR_TOKEN_UNUSED);
     apr_model_close(exported);
     remove_exported(out);
     apr_convert_options_init(&options, sizeof options);
