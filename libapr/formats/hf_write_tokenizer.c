@@ -298,14 +298,14 @@ static void put_merge(apr_json *j, const apr_vocab *v, int32_t i)
     apr_json_close(j, ']');
 }
 
+/* Added tokens too: the tokenizers library takes their ids from here, and gives those that are not
+ * here new ones behind the last. */
 static void put_vocab(apr_json *j, const apr_vocab *v)
 {
     apr_json_key(j, "vocab");
     apr_json_open(j, '{');
     for (int32_t id = 0; id < v->n_tokens; id++) {
-        const bool added = (v->flags[id] & APR_ADDED) != 0;
-
-        if (v->types[id] == APR_TOKEN_UNUSED || (added && v->byte_level))
+        if (v->types[id] == APR_TOKEN_UNUSED)
             continue;
         apr_json_text(j, v->tokens[id].data, v->tokens[id].length);
         apr_json_more(j, ":", 1);

@@ -59,6 +59,14 @@ def own_entries(metadata):
     return {k: v for k, v in metadata.items() if "." in k and k not in OF_THE_FILE}
 
 
+def check_tokenizer(path):
+    """The tokenizers library takes the id of an added token from the vocabulary, else it makes up one."""
+    with open(os.path.join(path, "tokenizer.json"), encoding="utf-8") as file:
+        tokenizer = json.load(file)
+    for token in tokenizer["added_tokens"]:
+        assert tokenizer["model"]["vocab"].get(token["content"]) == token["id"], token
+
+
 def walk(apr, folder, model, way, source, path):
     """Convert `path`, which came by `way`, to what follows it on the ways; no file stays longer than it is needed."""
     facts, metadata = source
@@ -67,6 +75,8 @@ def walk(apr, folder, model, way, source, path):
         run(apr, "-q", "convert", path, "-o", target)
         found, entries = facts_of(apr, target)
         compare(f"{model}, by way of {following}", facts, found)
+        if following[-1] == "s":
+            check_tokenizer(target)
         if following[-1] == "g":
             compare(f"{model}, by way of {following}, metadata", own_entries(metadata), own_entries(entries))
         walk(apr, folder, model, following, source, target)
