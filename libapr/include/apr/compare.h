@@ -90,8 +90,61 @@ TRUENO_API trueno_status apr_compare_facts(const apr_model *first, const apr_mod
                                            apr_fact_difference_fn fn, void *user,
                                            uint64_t *differences, trueno_error *err);
 
+/** How a tensor's statistics stand to the reference's. */
+typedef enum apr_statistics_level {
+    APR_STATISTICS_NEAR,       /**< within a tenth of its threshold */
+    APR_STATISTICS_SUSPICIOUS, /**< within its threshold */
+    APR_STATISTICS_BEYOND      /**< or missing, of another shape, with other counts of NaN */
+} apr_statistics_level;
+
+/** One tensor's; texts live during the callback. */
+typedef struct apr_statistics_difference {
+    const char *name; /**< as GGUF has it */
+    const char *kind; /**< "norm", "embedding" (and output matrix), "weight" */
+    apr_statistics_level level;
+    const char *what; /**< the statistic that deviates most ("mean", "std", "p1" to "p99"), or what
+                           else is the matter, a clause */
+    double value, reference; /**< of that statistic */
+    double deviation;        /**< their distance in the reference's standard deviations */
+    double threshold;        /**< of this tensor */
+} apr_statistics_difference;
+
+/** Told of each tensor of the model, then of those it lacks. */
+typedef void (*apr_statistics_fn)(void *user, const apr_statistics_difference *difference);
+
+/** What to hold a model against: one of the first two. */
+typedef struct apr_compare_statistics_options {
+    size_t size;                /**< sizeof, of the caller's struct */
+    const apr_model *reference; /**< another model, of any format */
+    const char *fingerprints;   /**< or a file with what apr_fingerprint_json() gave */
+    double threshold;   /**< standard deviations; norms are held to half of it, embeddings to twice
+                             as much */
+    const char *filter; /**< as of apr_compare_options, by GGUF's names */
+    int32_t threads;    /**< 0: trueno_cpu_default_threads() */
+} apr_compare_statistics_options;
+
+/** Sums over the tensors. */
+typedef struct apr_statistics_sums {
+    uint64_t tensors, suspicious, beyond;
+    double deviation; /**< the largest */
+} apr_statistics_sums;
+
 /**
- * A model's fingerprint as JSON: {"schema":1,"file","format","architecture","tensors":[{"name",
+ * Compare statistics of every tensor (mean, standard deviation, percentiles 1, 5, 25, 50, 75, 95
+ * and 99) with those of a reference. Unlike values they can be compared between weight types, and
+ * kept. Names, norms' offset and experts are brought into GGUF's convention first; a fingerprint
+ * has experts that are tensors of their own by their own names. `fn` may be NULL.
+ * TRUENO_NOT_FOUND and TRUENO_FORMAT of the fingerprint's file, TRUENO_NO_MEMORY,
+ * TRUENO_UNSUPPORTED (incomplete stacks of experts), TRUENO_USAGE unless there is one reference.
+ */
+TRUENO_API trueno_status apr_compare_statistics(const apr_model *model,
+                                                const apr_compare_statistics_options *options,
+                                                apr_statistics_fn fn, void *user,
+                                                apr_statistics_sums *out, trueno_error *err);
+
+/**
+ * A model's fingerprint as JSON: {"schema":1,"file","format","architecture",
+ * "norm_weight_offset","tensors":[{"name",
  * "dtype","shape","count","mean","std","min","max","p1","p5","p25","p50","p75","p95","p99",
  * "zero_count","nan_count","inf_count","crc32"}]}. Percentiles are exact: the value of rank
  * floor(p * (count - 1)). `crc32` is of the bytes as stored. Names are GGUF's for tensors that play
