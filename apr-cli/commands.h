@@ -69,6 +69,7 @@ trueno_status rosetta_verify_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_inference_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_diff_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err);
+trueno_status rosetta_statistics_command(cli_arguments *a, trueno_error *err);
 trueno_status rosetta_diagnose_command(cli_arguments *a, trueno_error *err);
 
 trueno_status canary_create_command(cli_arguments *a, trueno_error *err);

@@ -126,7 +126,10 @@ const manual_text MANUAL_TEXTS[] = {
      "--tolerance 0.1\n"},
     {"rosetta",
      "Conversions between formats, compared and verified. Each verb has options of its own.",
-     "Is a conversion exact?\tapr rosetta verify model.gguf\n"},
+     "Is a conversion exact?\tapr rosetta verify model.gguf\n"
+     "Keep the statistics of a model\tapr rosetta fingerprint model.gguf -o model.prints.json\n"
+     "Is a quantised one sound?\tapr rosetta validate-stats q4.gguf --fingerprints "
+     "model.prints.json\n"},
     {"config",
      "Prints every option's value as the settings files and the environment give it; "
      "*--show-origin* adds the file and line, or the source.\n\n"

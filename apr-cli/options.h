@@ -61,7 +61,8 @@ typedef struct cli_options {
     /* rosetta */
     bool hexdump, mismatches_only;
     int64_t show_values;
-    double tolerance;
+    double tolerance, threshold;
+    const char *reference, *fingerprints;
     int64_t trials;
     const char *plot, *message;
     const char *work_dir, *intermediate, *imatrix, *compress, *max_shard_size;
@@ -116,6 +117,7 @@ typedef uint64_t option_groups;
 #define GROUP_MERGE         ((option_groups)1 << 49)
 #define GROUP_DIAGNOSE      ((option_groups)1 << 48)
 #define GROUP_CANARY_CREATE ((option_groups)1 << 50)
+#define GROUP_STATISTICS    ((option_groups)1 << 52)
 #define GROUP_CANARY_CHECK  ((option_groups)1 << 51)
 
 #define GROUP_EVERY (~(option_groups)0)
