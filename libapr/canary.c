@@ -128,13 +128,9 @@ static trueno_status put_tensor(apr_json *j, const apr_canonical *c, const apr_p
     apr_json_key(j, p->name);
     apr_json_open(j, '{');
     apr_json_put_string(j, "dtype", apr_canonical_type(p));
-    apr_json_key(j, "shape");
-    apr_json_open(j, '[');
-    for (int i = 0; i < p->n_dims; i++) {
-        apr_json_int(j, p->dims[i]);
+    apr_json_put_ints(j, "shape", p->dims, p->n_dims);
+    for (int i = 0; i < p->n_dims; i++)
         count *= (uint64_t)p->dims[i];
-    }
-    apr_json_close(j, ']');
     apr_json_put_uint(j, "count", count);
     if (apr_canonical_is_readable(p))
         put_statistics(j, &values.statistics);

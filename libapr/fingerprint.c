@@ -67,11 +67,7 @@ static trueno_status put_tensor(apr_json *j, const apr_model *m, const apr_tenso
     apr_json_open(j, '{');
     apr_json_put_string(j, "name", name);
     apr_json_put_string(j, "dtype", apr_tensor_type_name(t));
-    apr_json_key(j, "shape");
-    apr_json_open(j, '[');
-    for (int i = 0; i < t->n_dims; i++)
-        apr_json_int(j, t->dims[i]);
-    apr_json_close(j, ']');
+    apr_json_put_ints(j, "shape", t->dims, t->n_dims);
     if ((status = apr_packed_fetch(m, t, 0, t->bytes, err)) < 0)
         return status;
     if (trueno_type_get(t->type) != NULL)

@@ -128,11 +128,7 @@ static void write_tensor(apr_json *j, const apr_model *m, const apr_tensor *t)
 {
     apr_json_put_string(j, "name", t->name);
     apr_json_put_string(j, "dtype", apr_tensor_type_name(t));
-    apr_json_key(j, "shape");
-    apr_json_open(j, '[');
-    for (int i = 0; i < t->n_dims; i++)
-        apr_json_int(j, t->dims[i]);
-    apr_json_close(j, ']');
+    apr_json_put_ints(j, "shape", t->dims, t->n_dims);
     apr_json_put_uint(j, "bytes", t->bytes);
     apr_json_put_uint(j, "offset", t->offset);
     if (m->n_sources > 1)

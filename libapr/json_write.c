@@ -188,6 +188,15 @@ void apr_json_put_bool(apr_json *j, const char *key, bool value)
     apr_json_bool(j, value);
 }
 
+void apr_json_put_ints(apr_json *j, const char *key, const int64_t *values, int32_t n)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, '[');
+    for (int32_t i = 0; i < n; i++)
+        apr_json_int(j, values[i]);
+    apr_json_close(j, ']');
+}
+
 void apr_json_put_floats(apr_json *j, const char *key, const float *values, int32_t n)
 {
     apr_json_key(j, key);

@@ -38,6 +38,7 @@ void apr_json_put_int(apr_json *j, const char *key, int64_t value);
 void apr_json_put_uint(apr_json *j, const char *key, uint64_t value);
 void apr_json_put_double(apr_json *j, const char *key, double value);
 void apr_json_put_bool(apr_json *j, const char *key, bool value);
+void apr_json_put_ints(apr_json *j, const char *key, const int64_t *values, int32_t n);
 void apr_json_put_floats(apr_json *j, const char *key, const float *values, int32_t n);
 
 /* JSON text as it is. */

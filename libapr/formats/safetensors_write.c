@@ -37,11 +37,7 @@ static trueno_status put_header(apr_json *j, const apr_model *m, const apr_plan 
         apr_json_open(j, '{');
         apr_json_key(j, "dtype");
         apr_json_string(j, dtype_name(t->type));
-        apr_json_key(j, "shape");
-        apr_json_open(j, '[');
-        for (int d = 0; d < t->n_dims; d++)
-            apr_json_int(j, t->dims[d]);
-        apr_json_close(j, ']');
+        apr_json_put_ints(j, "shape", t->dims, t->n_dims);
         apr_json_key(j, "data_offsets");
         apr_json_open(j, '[');
         apr_json_uint(j, t->offset);
