@@ -122,7 +122,12 @@ trueno_status gather_given(const cli_arguments *a, const char *argument, text_bu
 trueno_status gather_prompt(const cli_arguments *a, const char *argument, text_buffer *out,
                             trueno_error *err);
 
-/* tokenize.c: the ids that a model's vocabulary makes of a text, special tokens recognised and BOS
+/* tokenize.c: the ids of a text; `flags` as of realizar_tokenizer_encode(). *ids is the caller's to
+ * free. */
+trueno_status encode_ids(const realizar_tokenizer *tokenizer, const char *text, size_t bytes,
+                         unsigned flags, int32_t **ids, size_t *count, trueno_error *err);
+
+/* The ids that a model's vocabulary makes of a text, special tokens recognised and BOS
  * added; *ids is the caller's to free, and not NULL on success. */
 trueno_status encode_text(const apr_model *model, const char *text, size_t bytes, int32_t **ids,
                           size_t *count, trueno_error *err);

@@ -23,26 +23,16 @@ typedef struct inference {
     int matching, steps;
 } inference;
 
-static trueno_status encode(side *s, const char *prompt, trueno_error *err)
-{
-    const realizar_tokenizer *tokenizer = realizar_engine_tokenizer(s->engine);
-    const size_t bound = realizar_tokenizer_encode_bound(tokenizer, strlen(prompt));
-
-    s->ids = malloc((bound + 1) * sizeof *s->ids);
-    if (s->ids == NULL)
-        return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %zu tokens", bound);
-    return realizar_tokenizer_encode(tokenizer, prompt, strlen(prompt),
-                                     REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS, s->ids, bound,
-                                     &s->n_ids, err);
-}
-
 static trueno_status open_side(const cli_arguments *a, const char *model, const char *prompt,
                                side *s, trueno_error *err)
 {
     double milliseconds;
     trueno_status status = load_engine(a, model, false, &s->engine, &milliseconds, err);
 
-    if (status < 0 || (status = encode(s, prompt, err)) < 0)
+    if (status == TRUENO_OK)
+        status = encode_ids(realizar_engine_tokenizer(s->engine), prompt, strlen(prompt),
+                            REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS, &s->ids, &s->n_ids, err);
+    if (status < 0)
         return status;
     if (s->n_ids == 0)
         return trueno_fail(err, TRUENO_USAGE, "the prompt is empty");

@@ -57,9 +57,8 @@ static trueno_status print_tokens(const cli_arguments *a, const vocabulary *v, c
     return TRUENO_OK;
 }
 
-/* *ids is the caller's to free. */
-static trueno_status encode(const realizar_tokenizer *tokenizer, const char *text, size_t bytes,
-                            unsigned flags, int32_t **ids, size_t *count, trueno_error *err)
+trueno_status encode_ids(const realizar_tokenizer *tokenizer, const char *text, size_t bytes,
+                         unsigned flags, int32_t **ids, size_t *count, trueno_error *err)
 {
     const size_t bound = realizar_tokenizer_encode_bound(tokenizer, bytes);
     trueno_status status;
@@ -82,8 +81,8 @@ trueno_status encode_text(const apr_model *model, const char *text, size_t bytes
     trueno_status status = realizar_tokenizer_new(&tokenizer, apr_model_vocab(model), NULL, err);
 
     if (status == TRUENO_OK)
-        status = encode(tokenizer, text, bytes, REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS, ids,
-                        count, err);
+        status = encode_ids(tokenizer, text, bytes, REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS,
+                            ids, count, err);
     realizar_tokenizer_free(tokenizer);
     return status < 0 ? trueno_prefix(err, apr_model_path(model)) : status;
 }
@@ -94,7 +93,8 @@ static trueno_status tokenize_text(const cli_arguments *a, const vocabulary *v,
     const unsigned flags = a->o.no_special ? 0 : REALIZAR_ENCODE_SPECIAL | REALIZAR_ENCODE_BOS;
     int32_t *ids = NULL;
     size_t count = 0;
-    trueno_status status = encode(v->tokenizer, text->data, text->bytes, flags, &ids, &count, err);
+    trueno_status status =
+        encode_ids(v->tokenizer, text->data, text->bytes, flags, &ids, &count, err);
 
     status = status == TRUENO_OK ? print_tokens(a, v, ids, count, err)
                                  : trueno_prefix(err, a->positional[0]);
