@@ -96,9 +96,7 @@ trueno_status canary_create_command(cli_arguments *a, trueno_error *err)
     if (status == TRUENO_OK)
         status = apr_canary_make(model, ids != NULL ? &input : NULL, now, (int32_t)a->o.threads,
                                  &made, &bytes, err);
-    if (status == TRUENO_OK)
-        status = parse_document(made, bytes, &document, err);
-    apr_inspect_free(model, made, bytes);
+    status = take_document(model, status, made, bytes, &document, err);
     apr_model_close(model);
     free(text.data);
     free(ids);

@@ -188,7 +188,10 @@ json_t *memory_json(const realizar_engine *engine, size_t kv_bytes);
 void print_device_memory(const cli_arguments *a, const realizar_engine *engine);
 
 /* inspect.c: documents that libapr made, and how they are shown */
-trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err);
+/* The document in a text that libapr made of the model with `status`, which is passed on; the text
+ * is freed in every case. *out is the caller's, NULL after an error. */
+trueno_status take_document(const apr_model *model, trueno_status status, char *text, size_t bytes,
+                            json_t **out, trueno_error *err);
 void print_json_value(const json_t *value, size_t most); /* a line of at most so many bytes */
 void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */
 void print_tensors(const json_t *document);

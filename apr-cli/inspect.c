@@ -9,18 +9,6 @@
 
 enum { VALUE_BYTES = 100 };
 
-/* A document that libapr made, parsed so that it can be shown as a table. */
-trueno_status parse_document(const char *text, size_t bytes, json_t **out, trueno_error *err)
-{
-    json_error_t problem;
-
-    *out = json_loadb(text, bytes, JSON_ALLOW_NUL, &problem);
-    if (*out == NULL)
-        return trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line,
-                           problem.text);
-    return TRUENO_OK;
-}
-
 void print_json_value(const json_t *value, size_t most)
 {
     if (json_is_string(value)) {
@@ -97,14 +85,21 @@ void print_tensors(const json_t *document)
     }
 }
 
-static trueno_status show(const cli_arguments *a, const char *text, size_t bytes, bool tensors,
-                          trueno_error *err)
+trueno_status take_document(const apr_model *model, trueno_status status, char *text, size_t bytes,
+                            json_t **out, trueno_error *err)
 {
-    json_t *document;
-    trueno_status status = parse_document(text, bytes, &document, err);
+    json_error_t problem;
 
-    if (status < 0)
-        return status;
+    *out = NULL;
+    if (status == TRUENO_OK && (*out = json_loadb(text, bytes, JSON_ALLOW_NUL, &problem)) == NULL)
+        status =
+            trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line, problem.text);
+    apr_inspect_free(model, text, bytes);
+    return status;
+}
+
+static trueno_status show(const cli_arguments *a, json_t *document, bool tensors, trueno_error *err)
+{
     if (a->o.json)
         return print_json(document, err);
     if (tensors)
@@ -118,6 +113,7 @@ static trueno_status show(const cli_arguments *a, const char *text, size_t bytes
 trueno_status inspect_command(cli_arguments *a, trueno_error *err)
 {
     apr_model *model;
+    json_t *document;
     size_t bytes = 0;
     char *text = NULL;
     trueno_status status = load_model(a, a->positional[0], true, &model, err);
@@ -125,11 +121,9 @@ trueno_status inspect_command(cli_arguments *a, trueno_error *err)
     if (status < 0)
         return status;
     status = apr_inspect_json(model, a->o.vocab, &text, &bytes, err);
-    if (status == TRUENO_OK)
-        status = show(a, text, bytes, false, err);
-    apr_inspect_free(model, text, bytes);
+    status = take_document(model, status, text, bytes, &document, err);
     apr_model_close(model);
-    return status;
+    return status == TRUENO_OK ? show(a, document, false, err) : status;
 }
 
 trueno_status tensors_command(cli_arguments *a, trueno_error *err)
@@ -140,6 +134,7 @@ trueno_status tensors_command(cli_arguments *a, trueno_error *err)
                                    .stats = a->o.stats,
                                    .threads = (int32_t)a->o.threads};
     apr_model *model;
+    json_t *document;
     size_t bytes = 0;
     char *text = NULL;
     trueno_status status = load_model(a, a->positional[0], true, &model, err);
@@ -147,9 +142,7 @@ trueno_status tensors_command(cli_arguments *a, trueno_error *err)
     if (status < 0)
         return status;
     status = apr_tensors_json(model, &options, &text, &bytes, err);
-    if (status == TRUENO_OK)
-        status = show(a, text, bytes, true, err);
-    apr_inspect_free(model, text, bytes);
+    status = take_document(model, status, text, bytes, &document, err);
     apr_model_close(model);
-    return status;
+    return status == TRUENO_OK ? show(a, document, true, err) : status;
 }

@@ -109,15 +109,10 @@ static trueno_status make_report(const apr_model *model, json_t **out, trueno_er
     json_t *tensors = NULL;
     trueno_status status = apr_inspect_json(model, false, &text, &bytes, err);
 
-    *out = NULL;
-    if (status == TRUENO_OK)
-        status = parse_document(text, bytes, out, err);
+    status = take_document(model, status, text, bytes, out, err);
     if (status == TRUENO_OK)
         status = apr_tensors_json(model, &all, &list, &list_bytes, err);
-    if (status == TRUENO_OK)
-        status = parse_document(list, list_bytes, &tensors, err);
-    apr_inspect_free(model, text, bytes);
-    apr_inspect_free(model, list, list_bytes);
+    status = take_document(model, status, list, list_bytes, &tensors, err);
     if (status == TRUENO_OK) {
         (void)json_object_set_new(*out, "architecture",
                                   json_string(apr_model_config(model)->architecture));
@@ -187,9 +182,8 @@ trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err)
 
     if (status < 0)
         return status;
-    if ((status = apr_fingerprint_json(model, a->o.filter, &text, &bytes, err)) == TRUENO_OK)
-        status = parse_document(text, bytes, &document, err);
-    apr_inspect_free(model, text, bytes);
+    status = apr_fingerprint_json(model, a->o.filter, &text, &bytes, err);
+    status = take_document(model, status, text, bytes, &document, err);
     apr_model_close(model);
     return status == TRUENO_OK ? write_or_print(a, document, err) : status;
 }

@@ -227,9 +227,8 @@ static trueno_status read_metadata(const cli_arguments *a, const char *path, jso
     *out = NULL;
     if (status < 0)
         return status;
-    if ((status = apr_inspect_json(model, true, &text, &bytes, err)) == TRUENO_OK)
-        status = parse_document(text, bytes, out, err);
-    apr_inspect_free(model, text, bytes);
+    status = apr_inspect_json(model, true, &text, &bytes, err);
+    status = take_document(model, status, text, bytes, out, err);
     apr_model_close(model);
     return status;
 }

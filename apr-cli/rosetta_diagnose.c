@@ -154,12 +154,9 @@ static trueno_status make_document(const apr_model *model, const apr_diagnosis *
 {
     char *text = NULL;
     size_t bytes = 0;
-    trueno_status status = apr_diagnosis_json(diagnosis, &text, &bytes, err);
+    const trueno_status status = apr_diagnosis_json(diagnosis, &text, &bytes, err);
 
-    if (status == TRUENO_OK)
-        status = parse_document(text, bytes, out, err);
-    apr_inspect_free(model, text, bytes);
-    return status;
+    return take_document(model, status, text, bytes, out, err);
 }
 
 static trueno_status write_plot(const cli_arguments *a, const apr_model *model,
