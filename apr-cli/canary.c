@@ -198,13 +198,13 @@ static trueno_status check(cli_arguments *a, const apr_canary *canary, const apr
             status = trueno_fail(err, TRUENO_CONTENT,
                                  "%s is not as %s has it: %llu of %llu checks failed",
                                  a->positional[0], a->o.canary, (unsigned long long)s->failed,
-                                 (unsigned long long)(s->passed + s->failed));
+                                 (unsigned long long)s->passed + s->failed);
         if (a->o.json)
             status = finish_report(a, report_json(&r, status == TRUENO_OK), status, err);
         else
             (void)printf("%s: %llu passed, %llu failed of %llu; largest deviation %.3g\n",
                          a->positional[0], (unsigned long long)s->passed,
-                         (unsigned long long)s->failed, (unsigned long long)(s->passed + s->failed),
+                         (unsigned long long)s->failed, (unsigned long long)s->passed + s->failed,
                          s->deviation);
     }
     json_decref(r.failures);
