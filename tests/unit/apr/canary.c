@@ -121,8 +121,8 @@ static void take(void *user, const apr_canary_finding *f)
 
 static apr_canary_sums check(const apr_model *m, double tolerance, told *t)
 {
-    apr_canary *canary;
-    apr_canary_sums sums;
+    apr_canary *canary = NULL;
+    apr_canary_sums sums = {0};
     trueno_error err = {0};
 
     *t = (told){0};
@@ -258,7 +258,7 @@ static void test_config(void **unused)
 static void test_another_model(void **unused)
 {
     static const uint64_t SHAPE[] = {TINY_HIDDEN, TINY_HIDDEN};
-    static const uint64_t OTHER[] = {TINY_HIDDEN * 2};
+    static const uint64_t OTHER[] = {2 * (uint64_t)TINY_HIDDEN};
     byte_run file = make_file(), more;
     gguf_build g;
     apr_model *m = open_bytes(&file), *larger;
