@@ -23,12 +23,15 @@ bool apr_role_is_norm(int32_t role)
     return false;
 }
 
-/* Heads whose rows the RoPE pairing orders; 0 for all other tensors. */
-static int32_t ordered_heads(const apr_config *c, int32_t role)
+/* Heads whose rows the RoPE pairing orders; 0 for all other tensors, and for those whose rows are
+ * not the pairs of so many heads, which a comparison may meet. */
+static int32_t ordered_heads(const apr_config *c, const apr_planned *p)
 {
-    if (role == APR_ATTN_Q || role == APR_ATTN_Q_BIAS)
-        return c->n_heads;
-    return role == APR_ATTN_K || role == APR_ATTN_K_BIAS ? c->n_kv_heads : 0;
+    const bool q = p->role == APR_ATTN_Q || p->role == APR_ATTN_Q_BIAS;
+    const bool k = p->role == APR_ATTN_K || p->role == APR_ATTN_K_BIAS;
+    const int32_t heads = q ? c->n_heads : k ? c->n_kv_heads : 0;
+
+    return heads > 0 && p->dims[0] % (2 * (int64_t)heads) == 0 ? heads : 0;
 }
 
 /* The dimensions in the output: as they were, but for the one matrix of one row, which GGUF files
@@ -136,7 +139,7 @@ static void set_changes(const apr_plan *plan, const apr_model *m, apr_planned *p
         apr_role_is_norm(p->role))
         p->add = m->config.norm_weight_offset - plan->config.norm_weight_offset;
     if (plan->config.rope_type != m->config.rope_type) {
-        p->heads = ordered_heads(&m->config, p->role);
+        p->heads = ordered_heads(&m->config, p);
         p->to_norm = plan->config.rope_type == APR_ROPE_NORM;
     }
     p->bytes = planned_bytes(p);
