@@ -8,7 +8,8 @@
 bool completes_files(const option_row *row)
 {
     return row->value != NULL &&
-           (strstr(row->value, "FILE") != NULL || strstr(row->value, "FOLDER") != NULL);
+           (strstr(row->value, "FILE") != NULL || strstr(row->value, "FOLDER") != NULL ||
+            strcmp(row->value, "MODEL") == 0);
 }
 
 completion_argument completes_argument(const command_row *c, int index)

@@ -25,6 +25,8 @@ CASES = [
     ("apr rosetta ", ["inspect", "verify"], ["run", "model.gguf"]),
     ("apr rosetta verify --inter", ["--intermediate"], []),
     ("apr rosetta verify mo", ["model.gguf"], []),
+    ("apr canary ", ["create", "check"], ["run"]),
+    ("apr rosetta validate-stats x.gguf --reference mo", ["model.gguf"], []),
     ("apr convert model.gguf --format g", ["gguf"], ["apr"]),
     ("apr completion ", ["bash", "zsh", "fish"], []),
     ("apr help re", ["render"], ["run"]),
