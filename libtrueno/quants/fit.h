@@ -26,7 +26,7 @@ typedef struct fit_result {
 
 /*
  * Find factors, scales and quants of `n_groups` (1..16) groups of x that make the squared error,
- * weighted by `importance` (NULL: see group_weights()), small. Any input gives finite factors; NaN
+ * weighted by `importance` (NULL: see size_weights()), small. Any input gives finite factors; NaN
  * counts as 0.
  */
 typedef void (*fit_fn)(const fit_shape *shape, const float *x, const float *importance,
