@@ -3,8 +3,8 @@
 # Make a file of a weight type and record llama.cpp's greedy tokens for it: requantised.sh BIN TYPE|demo/TYPE...
 #
 # BIN is a folder with llama.cpp's llama-quantize and llama-server. Files go to requant/ in the cache of tests/models/fetch,
-# tokens to tests/data/golden/requant/; only what is missing is made. K-quants and IQ4_XS need rows of whole 256s, so they
-# are made from the 1.5B (1536 and 8960 wide); SmolLM2 (576 and 1536) is enough for types of 32. Both go by way of F16.
+# tokens to tests/data/golden/requant/; only what is missing is made. Files are made from the 1.5B by way of F16 (its rows,
+# 1536 and 8960 wide, are whole 256s, which K-quants and IQ4_XS need); F32 and BF16 from SmolLM2, which is small enough for them.
 # Q3_K is llama-quantize's Q3_K_S with nothing but Q3_K; the other names are its own, mixes among them. The server runs without
 # repacking: its plainest kernels. PROMPTS chooses another file of prompts.
 # demo/TYPE is the demo model, whose widths are whole 256s, with every matrix of that type: made by `apr convert` (APR is the
@@ -61,7 +61,6 @@ mkdir -p "$golden/requant" "$golden/types"
 for type in "$@"; do
     case $type in
         demo/*) record_demo "${type#demo/}"; continue ;;
-        Q4_1 | Q5_0 | Q5_1 | IQ4_NL) source=smollm2 stem=smollm2-135m tolerance=0.4 ;;
         F32 | BF16) source=smollm2 stem=smollm2-135m tolerance=0.15 ;;
         Q2_K | Q3_K*) source=1.5b stem=coder-1.5b tolerance=0.5 ;; # far from the model: near ties are common
         *) source=1.5b stem=coder-1.5b tolerance=0.15 ;;
