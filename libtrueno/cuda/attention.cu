@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-enum { WARPS = 4, MOST_DIM_32 = 16 };
+enum { WARPS = 4, STORE_WARPS = 8, MOST_DIM_32 = 16 };
 
 /* The angle is a float product, as in the models' reference implementation; only its reduction to
  * one turn is done in double, since sincosf() is slow for large arguments. */
@@ -34,16 +34,21 @@ void launch_turns(const launcher *l, const row_info *rows, int n, int n_pairs,
            magnitude, turns);
 }
 
+/* A warp has a head of a row. */
 __global__ void rope_store_kernel(const __grid_constant__ head_args a)
 {
-    extern __shared__ float head[];
-    const int h = blockIdx.x, row = blockIdx.y, lane = threadIdx.x;
+    extern __shared__ float heads[];
+    const int warp = threadIdx.x >> 5, h = blockIdx.x * STORE_WARPS + warp, row = blockIdx.y,
+              lane = threadIdx.x & 31;
     const bool is_q = h < a.n_heads, is_value = h >= a.n_heads + a.n_kv_heads;
     const int kv_head = (h - a.n_heads) % a.n_kv_heads;
-    float *x = a.qkv + ((size_t)row * (a.n_heads + 2 * a.n_kv_heads) + h) * a.head_dim;
+    float *x = a.qkv + ((size_t)row * (a.n_heads + 2 * a.n_kv_heads) + h) * a.head_dim,
+          *head = heads + warp * a.head_dim;
 
     pdl_launch();
     pdl_wait();
+    if (h >= a.n_heads + 2 * a.n_kv_heads)
+        return;
     const row_info info = a.rows[row];
 
     if (!is_value)
@@ -61,8 +66,10 @@ void launch_rope_store(const launcher *l, const attention_job *job)
 {
     const trueno_attention *f = &job->facts;
 
-    LAUNCH(l, rope_store_kernel, dim3(f->n_heads + 2 * f->n_kv_heads, job->n), 32,
-           f->head_dim * sizeof(float), head_args_of(job));
+    int blocks = (f->n_heads + 2 * f->n_kv_heads + STORE_WARPS - 1) / STORE_WARPS;
+
+    LAUNCH(l, rope_store_kernel, dim3(blocks, job->n), 32 * STORE_WARPS,
+           STORE_WARPS * f->head_dim * sizeof(float), head_args_of(job));
 }
 
 __device__ __forceinline__ float stored_value(const head_args &a, const uint8_t *page, int at,

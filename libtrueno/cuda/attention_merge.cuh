@@ -8,95 +8,55 @@
 
 enum { MOST_CLUSTER = 8 };
 
-/* The warps' sums over one reference, added up in shared memory; heads: [warps][group][DIM + 4],
- * most, total: [warps][HEADS]. On return every thread may read all. */
+/* A warp's sums into shared memory: heads: [warps][group][DIM + 4], most, total: [warps][HEADS]. */
 template <int DIM, int TILES>
-__device__ __forceinline__ void share_sums(head_state<DIM, TILES> &state, int group, float *heads,
-                                           float *most, float *total)
+__device__ __forceinline__ void put_sums(head_state<DIM, TILES> &state, int group, float *heads,
+                                         float *most, float *total)
 {
     typedef kv_tile<DIM> T;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5,
-              t = lane & 3;
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, t = lane & 3;
 
 #pragma unroll
     for (int n = 0; n < TILES; n++) {
-        if (lane < 4)
-            *(float2 *)(most + warp * 8 * TILES + 8 * n + 2 * t) =
-                make_float2(state.most[n][0], state.most[n][1]);
+        const int at = warp * 8 * TILES + 8 * n + 2 * t;
+
 #pragma unroll
         for (int h = 0; h < 2; h++)
 #pragma unroll
             for (int m = 4; m < 32; m <<= 1)
                 state.total[n][h] += __shfl_xor_sync(ALL_LANES, state.total[n][h], m);
-    }
-    __syncthreads();
-#pragma unroll
-    for (int n = 0; n < TILES; n++) {
-        float2 largest = make_float2(-INFINITY, -INFINITY);
-
-        for (int w = 0; w < warps; w++) {
-            const float2 of = *(const float2 *)(most + w * 8 * TILES + 8 * n + 2 * t);
-
-            largest = make_float2(fmaxf(largest.x, of.x), fmaxf(largest.y, of.y));
+        if (lane < 4) {
+            *(float2 *)(most + at) = make_float2(state.most[n][0], state.most[n][1]);
+            *(float2 *)(total + at) = make_float2(state.total[n][0], state.total[n][1]);
         }
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             const int head = 8 * n + 2 * t + h;
-            const float factor = exp2f(state.most[n][h] - (h ? largest.y : largest.x));
             float *to = heads + (warp * group + head) * (DIM + PART_EXTRA);
 
             if (head >= group)
                 continue;
-            if (lane < 4)
-                total[warp * 8 * TILES + head] = state.total[n][h] * factor;
 #pragma unroll
             for (int i = 0; i < DIM / 16; i++) {
                 const int dim =
                     (8 * (i / (T::CHUNK / 2)) + (lane >> 2)) * T::CHUNK + 2 * (i % (T::CHUNK / 2));
 
-                *(float2 *)(to + dim) =
-                    make_float2(state.sum[n][i][h] * factor, state.sum[n][i][2 + h] * factor);
+                *(float2 *)(to + dim) = make_float2(state.sum[n][i][h], state.sum[n][i][2 + h]);
             }
         }
     }
-    __syncthreads();
 }
 
-/* The warps' sums added up: in heads[h], largest score and total behind it. */
-template <int DIM, int TILES>
-__device__ __forceinline__ void add_warps(int group, float *heads, const float *most,
-                                          const float *total)
-{
-    const int warps = blockDim.x >> 5;
-
-    for (int i = threadIdx.x; i < group * (DIM / 4); i += blockDim.x) {
-        const int h = i / (DIM / 4), col = i % (DIM / 4) * 4;
-        float4 v = make_float4(0, 0, 0, 0);
-        float all = 0, largest = -INFINITY;
-
-        for (int w = 0; w < warps; w++) {
-            const float4 of = *(const float4 *)(heads + (w * group + h) * (DIM + PART_EXTRA) + col);
-
-            v = make_float4(v.x + of.x, v.y + of.y, v.z + of.z, v.w + of.w);
-            all += total[w * 8 * TILES + h];
-            largest = fmaxf(largest, most[w * 8 * TILES + h]);
-        }
-        *(float4 *)(heads + h * (DIM + PART_EXTRA) + col) = v;
-        if (col == 0)
-            *(float2 *)(heads + h * (DIM + PART_EXTRA) + DIM) = make_float2(largest, all);
-    }
-}
-
-/* Shared memory of block `rank` of the cluster, at the place of `mine`. */
-__device__ __forceinline__ const float *of_block(const float *mine, int rank)
+/* Place `p` of the shared memory of block `rank` of the cluster. */
+__device__ __forceinline__ float *of_block(float *p, int rank)
 {
 #if __CUDA_ARCH__ >= 900
-    const float *its;
+    float *its;
 
-    asm("mapa.u64 %0, %1, %2;" : "=l"(its) : "l"(mine), "r"(rank));
+    asm("mapa.u64 %0, %1, %2;" : "=l"(its) : "l"(p), "r"(rank));
     return its;
 #else
-    return mine;
+    return p;
 #endif
 }
 
@@ -115,47 +75,116 @@ __device__ __forceinline__ void cluster_wait(void)
 #endif
 }
 
-/* From the sums of the cluster's `alive` first blocks: the row's result or, where there are several
- * clusters, part `part` of `parts`. Block `rank` of them does its share of the columns. */
+/* Sums over one reference: four columns of a head, the largest score, the total. */
+struct head_sums {
+    float4 v;
+    float largest, all;
+
+    /* Those of `n`, sums(i) and scores(i), the latter largest and total. */
+    template <int MOST, class S, class F>
+    static __device__ __forceinline__ head_sums of(int n, S scores, F sums)
+    {
+        head_sums s = {make_float4(0, 0, 0, 0), -INFINITY, 0};
+        float2 score[MOST];
+        float4 in[MOST];
+
+#pragma unroll
+        for (int i = 0; i < MOST; i++)
+            if (i < n) {
+                score[i] = scores(i);
+                in[i] = sums(i);
+                s.largest = fmaxf(s.largest, score[i].x);
+            }
+        const float reference = s.largest == -INFINITY ? 0.0f : s.largest;
+#pragma unroll
+        for (int i = 0; i < MOST; i++)
+            if (i < n) {
+                const float w = exp2f(score[i].x - reference);
+
+                s.all = fmaf(w, score[i].y, s.all);
+                s.v.x = fmaf(w, in[i].x, s.v.x), s.v.y = fmaf(w, in[i].y, s.v.y);
+                s.v.z = fmaf(w, in[i].z, s.v.z), s.v.w = fmaf(w, in[i].w, s.v.w);
+            }
+        return s;
+    }
+};
+
+/* The row's result or, where there are several clusters, part `part` of `parts`; item: a head of
+ * the group and four of its columns. */
 template <int DIM>
 __device__ __forceinline__ void write_sums(const head_args &a, int row, int kv_head, int group,
-                                           bool whole, int part, int parts, int rank, int alive,
-                                           const float *heads)
+                                           bool whole, int part, int parts, int item,
+                                           const head_sums &s)
 {
-    const int items = group * (DIM / 4), share = (items + alive - 1) / alive;
-    const int end = min(items, (rank + 1) * share);
+    const int col = item % (DIM / 4) * 4;
+    const size_t head = (size_t)row * a.n_heads + kv_head * group + item / (DIM / 4);
+    const float factor = whole ? __fdividef(1.0f, s.all) : 1.0f;
+    float *to = whole ? a.out + head * DIM : a.partial + (head * parts + part) * (DIM + PART_EXTRA);
 
-    for (int i = rank * share + threadIdx.x; i < end; i += blockDim.x) {
-        const int h = i / (DIM / 4), col = i % (DIM / 4) * 4;
-        const size_t head = (size_t)row * a.n_heads + kv_head * group + h;
-        const float *at = heads + h * (DIM + PART_EXTRA);
-        float2 of[MOST_CLUSTER];
-        float4 in[MOST_CLUSTER], v = make_float4(0, 0, 0, 0);
-        float all = 0, largest = -INFINITY;
+    *(float4 *)(to + col) =
+        make_float4(s.v.x * factor, s.v.y * factor, s.v.z * factor, s.v.w * factor);
+    if (!whole && col == 0)
+        *(float2 *)(to + DIM) = make_float2(s.largest, s.all);
+}
 
-#pragma unroll
-        for (int r = 0; r < MOST_CLUSTER; r++)
-            if (r < alive) {
-                of[r] = *(const float2 *)(of_block(at, r) + DIM);
-                in[r] = *(const float4 *)(of_block(at, r) + col);
-                largest = fmaxf(largest, of[r].x);
-            }
-#pragma unroll
-        for (int r = 0; r < MOST_CLUSTER; r++)
-            if (r < alive) {
-                const float w = exp2f(of[r].x - largest);
+/* What other blocks of the cluster write into a block's shared memory: [blocks][share] fours of
+ * columns, then as many pairs of largest score and total. A block has `share` items. */
+__host__ __device__ static constexpr int share_of(int items, int blocks)
+{
+    return (items + blocks - 1) / blocks;
+}
 
-                all = fmaf(w, of[r].y, all);
-                v.x = fmaf(w, in[r].x, v.x), v.y = fmaf(w, in[r].y, v.y);
-                v.z = fmaf(w, in[r].z, v.z), v.w = fmaf(w, in[r].w, v.w);
-            }
-        const float factor = whole ? __fdividef(1.0f, all) : 1.0f;
-        float *to =
-            whole ? a.out + head * DIM : a.partial + (head * parts + part) * (DIM + PART_EXTRA);
+template <int DIM> __host__ __device__ static constexpr int gathered_floats(int group)
+{
+    return 6 * (group * (DIM / 4) + MOST_CLUSTER); /* whatever the number of blocks */
+}
 
-        *(float4 *)(to + col) = make_float4(v.x * factor, v.y * factor, v.z * factor, v.w * factor);
-        if (!whole && col == 0)
-            *(float2 *)(to + DIM) = make_float2(largest, all);
+/* The warps' sums added up, for the block of the cluster that has the item, or written at once. */
+template <int DIM, int HEADS>
+__device__ __forceinline__ void add_warps(const head_args &a, int row, int kv_head, int group,
+                                          bool whole, int part, int parts, int rank, int alive,
+                                          const float *heads, const float *most, const float *total,
+                                          float *gathered)
+{
+    const int warps = blockDim.x >> 5, items = group * (DIM / 4), share = share_of(items, alive);
+
+    for (int i = threadIdx.x; i < items; i += blockDim.x) {
+        const int h = i / (DIM / 4);
+        const head_sums s = head_sums::of<MOST_WARPS>(
+            warps, [&](int w) { return make_float2(most[w * HEADS + h], total[w * HEADS + h]); },
+            [&](int w) {
+                return *(const float4 *)(heads + (w * group + h) * (DIM + PART_EXTRA) +
+                                         i % (DIM / 4) * 4);
+            });
+
+        if (alive == 1) {
+            write_sums<DIM>(a, row, kv_head, group, whole, part, parts, i, s);
+        } else {
+            const int at = rank * share + i % share;
+            float *to = of_block(gathered, i / share);
+
+            ((float4 *)to)[at] = s.v;
+            ((float2 *)(to + 4 * alive * share))[at] = make_float2(s.largest, s.all);
+        }
+    }
+}
+
+/* The blocks' sums of this block's items. */
+template <int DIM>
+__device__ __forceinline__ void add_blocks(const head_args &a, int row, int kv_head, int group,
+                                           bool whole, int part, int parts, int rank, int alive,
+                                           const float *gathered)
+{
+    const int items = group * (DIM / 4), share = share_of(items, alive);
+    const float4 *sums = (const float4 *)gathered;
+    const float2 *scores = (const float2 *)(gathered + 4 * alive * share);
+
+    for (int i = threadIdx.x; i < min(share, items - rank * share); i += blockDim.x) {
+        const head_sums s = head_sums::of<MOST_CLUSTER>(
+            alive, [&](int r) { return scores[r * share + i]; },
+            [&](int r) { return sums[r * share + i]; });
+
+        write_sums<DIM>(a, row, kv_head, group, whole, part, parts, rank * share + i, s);
     }
 }
 

@@ -6,58 +6,62 @@
  * before the kernels before this one have ended: only the newest position comes from them. */
 #include "attention_merge.cuh"
 
-enum { RAW_LOADS = 3 };
-
-/* The group's queries into shared memory, normalised and rotated where that is still to do;
- * `newest`: this block also stores the row's key and value, and keeps what it stored behind the
- * queries' rows in `raw`, which has room for group + 2 heads. */
+/* The group's queries into shared memory, normalised and rotated where that is still to do, a warp
+ * a head; `newest`: this block also stores the row's key and value, and keeps what it stored in
+ * `stored`, a vector each. */
 template <int DIM, int HEADS>
 __device__ __forceinline__ void prepare_rows(const head_args &a, const row_info &info, int row,
                                              int kv_head, int group, bool newest, half *q,
-                                             float *raw)
+                                             float *stored)
 {
     typedef query_rows<DIM, HEADS> Q;
+    typedef head_pairs<DIM> P;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
     const int n_heads = a.store && newest ? group + 2 : group;
     const float *qkv = a.qkv + (size_t)row * (a.n_heads + 2 * a.n_kv_heads) * DIM;
-    float2 turn[DIM / 64 + 1];
-    float4 in[RAW_LOADS];
+    float2 turns[P::PAIRS];
 
+    auto vector = [&](int h) {
+        const int head = h < group    ? kv_head * group + h
+                         : h == group ? a.n_heads + kv_head
+                                      : a.n_heads + a.n_kv_heads + kv_head;
+
+        return qkv + (size_t)head * DIM;
+    };
+    P next;
+
+    if (warp < n_heads)
+        next.load(a, vector(warp), lane);
 #pragma unroll
-    for (int i = 0; i < DIM / 64 + 1; i++)
+    for (int i = 0; i < P::PAIRS; i++)
         if (a.store && lane + 32 * i < a.n_rot / 2)
-            turn[i] = __ldcg(a.turns + (size_t)row * (a.n_rot / 2) + lane + 32 * i);
-    for (int first = threadIdx.x; first < n_heads * (DIM / 4); first += RAW_LOADS * blockDim.x) {
-#pragma unroll
-        for (int k = 0; k < RAW_LOADS; k++) {
-            const int i = first + k * blockDim.x, h = i / (DIM / 4);
-            const int head = h < group    ? kv_head * group + h
-                             : h == group ? a.n_heads + kv_head
-                                          : a.n_heads + a.n_kv_heads + kv_head;
-
-            if (h < n_heads)
-                in[k] = __ldcg((const float4 *)(qkv + (size_t)head * DIM) + i % (DIM / 4));
-        }
-#pragma unroll
-        for (int k = 0; k < RAW_LOADS; k++)
-            if (first + k * blockDim.x < n_heads * (DIM / 4))
-                ((float4 *)raw)[first + k * blockDim.x] = in[k];
-    }
-    for (int i = threadIdx.x; i < (HEADS - group) * DIM; i += blockDim.x)
-        Q::put(q, group + i / DIM, i % DIM, 0);
-    __syncthreads();
+            turns[i] = __ldcg(a.turns + (size_t)row * (a.n_rot / 2) + lane + 32 * i);
+#pragma unroll 1
     for (int h = warp; h < n_heads; h += warps) {
-        float *x = raw + h * DIM;
+        P x = next;
 
-        if (a.store && h <= group)
-            turn_head<DIM>(a, x, h < group ? a.q_norm : a.k_norm, turn, lane);
-        if (h < group) {
-            for (int i = lane; i < DIM; i += 32)
-                Q::put(q, h, i, x[i]);
-        } else {
-            store_head(a, head_page(a, info.pages, info.position, kv_head, h > group),
-                       info.position, x, x, lane);
+        if (h + warps < n_heads) /* on its way meanwhile */
+            next.load(a, vector(h + warps), lane);
+        if (a.store && h <= group) {
+            const float *norm = h < group ? a.q_norm : a.k_norm;
+
+            if (norm != NULL)
+                x.normalise(a, norm, lane);
+            x.turn(a, turns, lane);
         }
+        if (h < group) {
+            x.each(a, lane, [&](int, int one, int two, float2 &v) {
+                Q::put(q, h, one, v.x);
+                Q::put(q, h, two, v.y);
+            });
+            continue;
+        }
+        float *to = stored + (h - group) * DIM;
+
+        x.each(a, lane, [&](int, int one, int two, float2 &v) { to[one] = v.x, to[two] = v.y; });
+        __syncwarp();
+        store_head(a, head_page(a, info.pages, info.position, kv_head, h > group), info.position,
+                   to, to, lane);
     }
     __syncthreads();
 }
@@ -75,7 +79,8 @@ __global__ __launch_bounds__(
     const int group = a.n_heads / a.n_kv_heads;
     half *q = (half *)shared;
     float *most = (float *)(shared + Q::BYTES), *total = most + MOST_WARPS * HEADS;
-    float *heads = total + MOST_WARPS * HEADS; /* at first raw rows */
+    float *stored = total + MOST_WARPS * HEADS, *gathered = stored + 2 * DIM;
+    float *heads = gathered + gathered_floats<DIM>(group);
     __shared__ unsigned last_one;
 
     pdl_launch();
@@ -92,6 +97,11 @@ __global__ __launch_bounds__(
     const int cluster = a.cluster, parts = (active + cluster - 1) / cluster;
     const int alive = min(cluster, active - split / cluster * cluster);
     const bool newest = split == active - 1;
+
+    if (alive > 1)
+        cluster_arrive(); /* begun: others may write into our shared memory */
+    for (int i = threadIdx.x; i < (HEADS - group) * DIM; i += blockDim.x)
+        query_rows<DIM, HEADS>::put(q, group + i / DIM, i % DIM, 0);
     const int end = min(first / BLOCK + (split + 1) * each, position / BLOCK + 1) * BLOCK;
     int base = (first / BLOCK + split * each + warp) * BLOCK;
     kv_tile<DIM> tile;
@@ -105,7 +115,7 @@ __global__ __launch_bounds__(
         load_keys<KV, DIM>(a, info.pages, kv_head, base, lane, tile);
         load_values<KV, DIM>(a, info.pages, kv_head, base, position, lane, tile);
     }
-    prepare_rows<DIM, HEADS>(a, info, row, kv_head, group, newest, q, heads);
+    prepare_rows<DIM, HEADS>(a, info, row, kv_head, group, newest, q, stored);
     head_state<DIM, TILES> state;
 #pragma unroll
     for (int n = 0; n < TILES; n++) {
@@ -121,8 +131,7 @@ __global__ __launch_bounds__(
         float score[TILES][4];
 
         if (a.store && base + BLOCK > position)
-            put_newest<DIM>(heads + group * DIM, heads + (group + 1) * DIM, position - base, lane,
-                            tile);
+            put_newest<DIM>(stored, stored + DIM, position - base, lane, tile);
         tile_scores<DIM, TILES>(tile, q, lane, score);
         if (next < end)
             load_keys<KV, DIM>(a, info.pages, kv_head, next, lane, tile);
@@ -131,29 +140,24 @@ __global__ __launch_bounds__(
         if (next < end)
             load_values<KV, DIM>(a, info.pages, kv_head, next, position, lane, tile);
     }
-    share_sums<DIM, TILES>(state, group, heads, most, total);
-    add_warps<DIM, TILES>(group, heads, most, total);
+    put_sums<DIM, TILES>(state, group, heads, most, total);
+    if (alive > 1)
+        cluster_wait();
+    __syncthreads();
+    add_warps<DIM, HEADS>(a, row, kv_head, group, parts == 1, split / cluster, splits / cluster,
+                          split % cluster, alive, heads, most, total, gathered);
     if (alive > 1) {
         cluster_arrive();
         cluster_wait();
-    } else {
-        __syncthreads();
+        add_blocks<DIM>(a, row, kv_head, group, parts == 1, split / cluster, splits / cluster,
+                        split % cluster, alive, gathered);
     }
-    write_sums<DIM>(a, row, kv_head, group, parts == 1, split / cluster, splits / cluster,
-                    split % cluster, alive, heads);
-    if (alive > 1)
-        cluster_arrive(); /* nobody ends while others read its sums */
-    if (parts > 1) {
-        __threadfence();
-        __syncthreads();
-        if (threadIdx.x == 0)
-            last_one =
-                atomicInc(a.arrived + row * a.n_kv_heads + kv_head, active - 1) == active - 1u;
-    }
-    if (alive > 1)
-        cluster_wait();
     if (parts == 1)
         return;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0)
+        last_one = atomicInc(a.arrived + row * a.n_kv_heads + kv_head, active - 1) == active - 1u;
     __syncthreads();
     if (last_one) {
         __threadfence();
@@ -172,9 +176,8 @@ static void split_launch(const launcher *l, const attention_job *job, int splits
         floats = warps * group * (DIM + PART_EXTRA);
         if (floats < group * MAX_SPLITS)
             floats = group * MAX_SPLITS;
-        if (floats < (group + 2) * DIM)
-            floats = (group + 2) * DIM;
-        shared = Q::BYTES + (floats + 2 * MOST_WARPS * 8 * TILES) * (int)sizeof(float);
+        floats += 2 * MOST_WARPS * 8 * TILES + 2 * DIM + gathered_floats<DIM>(group);
+        shared = Q::BYTES + floats * (int)sizeof(float);
         warps /= 2;
     } while (shared + 64 > l->shared_bytes && warps > 0);
     head_args args = head_args_of(job);

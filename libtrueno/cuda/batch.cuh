@@ -147,8 +147,8 @@ template <int UNIT_16> struct batch_rows {
     __device__ __forceinline__ void ask(const uint4 *from, int units)
     {
 #if __CUDA_ARCH__ >= 900
-        if (threadIdx.x == 0)
-            for (int i = 0; i < units; i++) {
+        if (threadIdx.x < 32)
+            for (int i = threadIdx.x; i < units; i += 32) {
                 asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
                                  barriers + 8 * i),
                              "r"(UNIT_16 * 16)
@@ -189,7 +189,7 @@ __global__ __launch_bounds__(32 * BATCH_WARPS,
     typedef batch_unit<TYPE> B;
     constexpr int VALUES = M_TILES * N_TILES * 4, UNIT_16 = B::GROUPS * N_TILES * 32;
     extern __shared__ __align__(128) unsigned char memory[];
-    __shared__ float scales[8 * N_TILES]; /* of the rows of x */
+    constexpr float FACTOR = B::IN_BLOCKS ? 1.0f / PACKED_FACTOR : 1.0f;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = 1 << a.warp_bits;
     const int slice = blockIdx.x % a.slices, block = blockIdx.x / a.slices;
     const int first_unit = slice * a.slice_units,
@@ -236,10 +236,6 @@ __global__ __launch_bounds__(32 * BATCH_WARPS,
     }
     pdl_wait();
     x.ask(a.x + blockIdx.y * a.pass_size + (size_t)first_unit * UNIT_16, units);
-    if (threadIdx.x < 8 * N_TILES && first_x + (int)threadIdx.x < a.n)
-        scales[threadIdx.x] = __ldcg(a.x_scale + first_x + threadIdx.x) *
-                              (B::IN_BLOCKS ? 1.0f / PACKED_FACTOR : 1.0f);
-    __syncthreads();
     float sum[N_TILES][M_TILES][4] = {};
     float *flat = &sum[0][0][0];
     int job = first_job + begin / steps, unit = begin % steps / B::STEPS;
@@ -268,7 +264,7 @@ __global__ __launch_bounds__(32 * BATCH_WARPS,
         if (unit < units && at < end)
             continue;
         if (whole && unit == units) {
-            finish_whole<M_TILES, N_TILES>(a, job, first_place + job, slice, scales, lane, sum);
+            finish_whole<M_TILES, N_TILES>(a, job, first_place + job, slice, FACTOR, lane, sum);
         } else {
             float *to = whole ? (float *)(rings + (size_t)warp * a.ring_bytes)
                               : firsts + warp * VALUES * 32;
@@ -298,8 +294,8 @@ __global__ __launch_bounds__(32 * BATCH_WARPS,
                                                   i, N_TILES, lane),
                               one[0]);
         else
-            store_job<M_TILES, 1>(a, first_job + k / N_TILES, first_x + 8 * i, 1, scales + 8 * i,
-                                  lane, one);
+            store_job<M_TILES, 1>(a, first_job + k / N_TILES, first_x + 8 * i, 1, FACTOR, lane,
+                                  one);
     }
     if (a.slices == 1)
         return;
@@ -318,7 +314,7 @@ __global__ __launch_bounds__(32 * BATCH_WARPS,
             float one[1][M_TILES][4];
 
             add_parts<M_TILES>(a, first_place + at, i, N_TILES, lane, one[0]);
-            store_job<M_TILES, 1>(a, at, first_x + 8 * i, 1, scales + 8 * i, lane, one);
+            store_job<M_TILES, 1>(a, at, first_x + 8 * i, 1, FACTOR, lane, one);
         }
     }
 }

@@ -7,18 +7,24 @@
 #include "batch_table.h"
 #include "device.cuh"
 
-/* Scale, bias, activation, and the stores of the row tiles of x from the one at row `first_x` on,
- * as far as bit i of `which` is set. All loads come first: each takes long. */
+/* Scale (the row's times `factor`), bias, activation, and the stores of the row tiles of x from the
+ * one at row `first_x` on, as far as bit i of `which` is set. All loads come first: each takes
+ * long. */
 template <int M_TILES, int N_TILES>
 __device__ __forceinline__ void store_job(const batch_args &a, int job, int first_x, unsigned which,
-                                          const float *scales, int lane,
+                                          float factor, int lane,
                                           const float sum[N_TILES][M_TILES][4])
 {
     const int out = job * 16 + (lane >> 2), in = 2 * (lane & 3), left = a.n - first_x - in;
     const int rows = (M_TILES == 2 ? a.pair_rows : a.segment.rows) - out;
     float *y = a.y + (size_t)(first_x + in) * a.y_stride + a.segment.first_row + out;
+    const float2 *scales = (const float2 *)(a.x_scale + first_x + in); /* rounded up to tiles */
     float bias[M_TILES][2] = {}, before[N_TILES][4] = {};
+    float2 scale[N_TILES];
 
+#pragma unroll
+    for (int i = 0; i < N_TILES; i++)
+        scale[i] = __ldcg(scales + 4 * i);
     if (a.bias != NULL)
 #pragma unroll
         for (int m = 0; m < M_TILES; m++)
@@ -40,12 +46,12 @@ __device__ __forceinline__ void store_job(const batch_args &a, int job, int firs
     for (int i = 0; i < N_TILES; i++, y += 8 * a.y_stride)
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            const float scale = scales[8 * i + in + (k & 1)];
-            float v = fmaf(sum[i][0][k], scale, bias[0][k >> 1]);
+            const float by = (k & 1 ? scale[i].y : scale[i].x) * factor;
+            float v = fmaf(sum[i][0][k], by, bias[0][k >> 1]);
 
             if (M_TILES == 2)
                 v = apply_activation(a.activation, v) *
-                    fmaf(sum[i][M_TILES - 1][k], scale, bias[M_TILES - 1][k >> 1]);
+                    fmaf(sum[i][M_TILES - 1][k], by, bias[M_TILES - 1][k >> 1]);
             else if (a.activate)
                 v = apply_activation(a.activation, v);
             if ((which >> i & 1) && 8 * (k >> 1) < rows && 8 * i + (k & 1) < left)
@@ -101,8 +107,7 @@ __device__ __forceinline__ void add_parts(const batch_args &a, size_t job, int t
 /* A warp has all of a job in this slice. Where there are more slices, who comes last adds up. */
 template <int M_TILES, int N_TILES>
 __device__ __forceinline__ void finish_whole(const batch_args &a, int job, size_t place, int slice,
-                                             const float *scales, int lane,
-                                             float sum[N_TILES][M_TILES][4])
+                                             float factor, int lane, float sum[N_TILES][M_TILES][4])
 {
     unsigned which = (1u << N_TILES) - 1;
 
@@ -118,7 +123,7 @@ __device__ __forceinline__ void finish_whole(const batch_args &a, int job, size_
             if (which >> i & 1)
                 add_parts<M_TILES>(a, place, i, N_TILES, lane, sum[i]);
     }
-    store_job<M_TILES, N_TILES>(a, job, blockIdx.y * 8 * N_TILES, which, scales, lane, sum);
+    store_job<M_TILES, N_TILES>(a, job, blockIdx.y * 8 * N_TILES, which, factor, lane, sum);
 }
 
 /* The first warp that has steps of a job (from its first step on) and where that warp's steps end.

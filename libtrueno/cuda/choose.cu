@@ -12,6 +12,7 @@ enum {
     PARTS = CHOICE_PARTS,
     PART_WARPS = 8,
     CHOOSE_THREADS = 1024,
+    LOADS = 8,         /* logits of a lane on their way at a time */
     MOST_SORTED = 4096 /* more values at the bound: a slower way */
 };
 
@@ -23,16 +24,11 @@ struct part_facts {
 };
 
 static_assert(sizeof(part_facts) == CHOICE_PART_BYTES, "kernels.h knows the size");
+static_assert((int)PARTS == (int)CHOOSE_THREADS, "a thread has a part");
 
-/* Logit `id` after bias and penalties; false: it cannot be chosen. *own: before them. */
-__device__ __forceinline__ bool changed_logit(const choice_row &c, const float *logits, int id,
-                                              float *own, float *changed)
+/* Logit `id`, `v` by itself, after bias and penalties. */
+__device__ __forceinline__ float changed_logit(const choice_row &c, int id, float v)
 {
-    float v = __ldcg(logits + id);
-
-    *own = v;
-    if (c.forbidden != NULL && c.forbidden[id])
-        return false;
     for (int i = 0; i < c.n_bias; i++)
         if (c.bias[i].id == id)
             v += c.bias[i].bias;
@@ -49,9 +45,36 @@ __device__ __forceinline__ bool changed_logit(const choice_row &c, const float *
                 v, __fadd_rn(__fmul_rn(c.frequency_penalty, (float)count), c.presence_penalty));
         }
     }
-    *changed = v + 0.0f; /* one zero */
-    return true;
+    return v + 0.0f; /* one zero */
 }
+
+/* A lane's logits of a part, `from` + 32 k, all asked for before one is used. What may not be
+ * chosen is -infinity. */
+struct lane_logits {
+    float own[LOADS];
+
+    /* Returns whether one is a NaN or +infinity. */
+    __device__ __forceinline__ bool load(const choice_row &c, const float *row, int from, int end)
+    {
+        uint8_t barred[LOADS] = {};
+        bool bad = false;
+
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {
+            own[k] = from + 32 * k < end ? __ldcg(row + from + 32 * k) : -INFINITY;
+            if (c.forbidden != NULL && from + 32 * k < end)
+                barred[k] = c.forbidden[from + 32 * k];
+        }
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {
+            const bool is_bad = !(own[k] < INFINITY);
+
+            bad = bad || is_bad;
+            own[k] = is_bad || barred[k] ? -INFINITY : own[k];
+        }
+        return bad;
+    }
+};
 
 __global__ __launch_bounds__(32 * PART_WARPS) void look_kernel(const choice_row *rows,
                                                                const float *logits, int width,
@@ -69,20 +92,25 @@ __global__ __launch_bounds__(32 * PART_WARPS) void look_kernel(const choice_row 
 
     if (c.top_k == 0)
         return;
-    for (int id = first + lane; id < end; id += 32) {
-        float own, changed;
-        const bool there = changed_logit(c, row, id, &own, &changed);
+    for (int from = first + lane; from < end; from += 32 * LOADS) {
+        float now = f.largest;
+        lane_logits v;
 
-        if (isnan(own) || own == INFINITY)
+        if (v.load(c, row, from, end))
             f.bad = 1;
-        else if (there) {
-            const float now = fmaxf(f.largest, own);
-
-            if (now > -INFINITY)
-                f.sum = f.sum * expf(f.largest - now) + expf(own - now);
-            f.largest = now;
-            f.most = fmaxf(f.most, changed);
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {
+            now = fmaxf(now, v.own[k]);
+            if (v.own[k] > -INFINITY)
+                f.most = fmaxf(f.most, changed_logit(c, from + 32 * k, v.own[k]));
         }
+        if (now == -INFINITY)
+            continue;
+        f.sum *= expf(f.largest - now);
+#pragma unroll
+        for (int k = 0; k < LOADS; k++)
+            f.sum += expf(v.own[k] - now);
+        f.largest = now;
     }
     const float largest = warp_max(f.largest);
 
@@ -123,28 +151,41 @@ __device__ void sort_keys(uint64_t *key, int n)
         }
 }
 
-/* Collect the keys of values that reach `bound` in the parts whose largest does; returns how many
- * there are, which may be more than there is room for. */
-__device__ int collect(const choice_row &c, const float *row, int width, const float *most,
-                       float bound, uint64_t *key, int *count)
+/* Collect the keys of values that reach `bound` in the parts whose largest does (`most`: of the
+ * part that has this thread's number); returns how many there are, which may be more than there is
+ * room for. */
+__device__ int collect(const choice_row &c, const float *row, int width, float most, float bound,
+                       uint64_t *key, int *count)
 {
     const int each = (width + PARTS - 1) / PARTS, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    unsigned parts = __ballot_sync(ALL_LANES, most >= bound && most > -INFINITY);
 
     if (threadIdx.x == 0)
         *count = 0;
     __syncthreads();
-    for (int part = warp; part < PARTS; part += CHOOSE_THREADS / 32) {
-        if (!(most[part] >= bound) || most[part] == -INFINITY)
-            continue;
-        for (int id = part * each + lane; id < min(width, (part + 1) * each); id += 32) {
-            float own, v;
+    for (; parts != 0; parts &= parts - 1) {
+        const int first = (warp * 32 + __ffs((int)parts) - 1) * each,
+                  end = min(width, first + each);
 
-            if (!changed_logit(c, row, id, &own, &v) || !(v >= bound) || v == -INFINITY)
-                continue;
-            const int at = atomicAdd(count, 1);
+        for (int from = first + lane; from < end; from += 32 * LOADS) {
+            lane_logits own;
 
-            if (at < MOST_SORTED)
-                key[at] = (uint64_t)ordered(v) << 32 | (0xffffffffu - (uint32_t)id);
+            (void)own.load(c, row, from, end);
+#pragma unroll
+            for (int k = 0; k < LOADS; k++) {
+                const int id = from + 32 * k;
+
+                if (own.own[k] == -INFINITY)
+                    continue;
+                const float v = changed_logit(c, id, own.own[k]);
+
+                if (!(v >= bound) || v == -INFINITY)
+                    continue;
+                const int at = atomicAdd(count, 1);
+
+                if (at < MOST_SORTED)
+                    key[at] = (uint64_t)ordered(v) << 32 | (0xffffffffu - (uint32_t)id);
+            }
         }
     }
     __syncthreads();
@@ -162,9 +203,10 @@ __device__ int collect_slowly(const choice_row &c, const float *row, int width, 
         uint64_t best = 0;
 
         for (int id = threadIdx.x; id < width; id += blockDim.x) {
-            float own, v;
+            const bool barred = c.forbidden != NULL && c.forbidden[id];
+            const float v = barred ? -INFINITY : changed_logit(c, id, __ldcg(row + id));
 
-            if (!changed_logit(c, row, id, &own, &v) || v == -INFINITY)
+            if (!(v > -INFINITY))
                 continue;
             const uint64_t mine = (uint64_t)ordered(v) << 32 | (0xffffffffu - (uint32_t)id);
 
@@ -246,39 +288,46 @@ __device__ int draw(const float *probability, int n, double random)
     return n - 1;
 }
 
-/* log of the sum of exponentials of a row's own logits; +infinity when one is bad. One warp. */
-__device__ float log_of_sum(const part_facts *facts, int lane)
+/* What the parts say together, each thread having one: *top, the largest changed logit, for every
+ * thread, and the log of the sum of exponentials of the model's own logits (+infinity when one of
+ * them is bad), for thread 0. */
+__device__ float gather_parts(const float4 f, float scratch[3][CHOOSE_THREADS / 32],
+                              double sums[CHOOSE_THREADS / 32], float *top)
 {
-    float largest = -INFINITY, bad = 0;
-    double sum = 0;
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    const float3 in_warp = make_float3(warp_max(f.x), warp_max(f.y), warp_max(f.w));
 
-    for (int i = lane; i < PARTS; i += 32) {
-        largest = fmaxf(largest, facts[i].largest);
-        bad = fmaxf(bad, facts[i].bad);
-    }
-    largest = warp_max(largest);
-    bad = warp_max(bad);
-    if (bad > 0 || largest == -INFINITY)
-        return bad > 0 ? INFINITY : -INFINITY;
-    for (int i = lane; i < PARTS; i += 32)
-        if (facts[i].largest > -INFINITY)
-            sum += (double)facts[i].sum * exp((double)(facts[i].largest - largest));
+    if (lane == 0)
+        scratch[0][warp] = in_warp.x, scratch[1][warp] = in_warp.y, scratch[2][warp] = in_warp.z;
+    __syncthreads();
+    *top = warp_max(scratch[0][lane]);
+    const float largest = warp_max(scratch[1][lane]), bad = warp_max(scratch[2][lane]);
+    double sum = f.y > -INFINITY ? (double)(f.z * expf(f.y - largest)) : 0.0;
+
     for (int m = 16; m > 0; m >>= 1)
         sum += __shfl_xor_sync(ALL_LANES, sum, m);
-    return largest + (float)log(sum);
+    if (lane == 0)
+        sums[warp] = sum;
+    __syncthreads();
+    if (warp > 0)
+        return 0;
+    sum = sums[lane];
+    for (int m = 16; m > 0; m >>= 1)
+        sum += __shfl_xor_sync(ALL_LANES, sum, m);
+    if (bad > 0 || largest == -INFINITY)
+        return bad > 0 ? INFINITY : -INFINITY;
+    return largest + logf((float)sum);
 }
 
 __global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row *rows,
                                                                 const float *logits, int width,
-                                                                const part_facts *all_facts)
+                                                                const part_facts *facts)
 {
     __shared__ uint64_t key[MOST_SORTED], best[CHOOSE_THREADS / 32];
-    __shared__ float most[PARTS], value[TRUENO_MOST_CANDIDATES],
-        probability[TRUENO_MOST_CANDIDATES];
-    __shared__ double total;
-    __shared__ float log_sum;
+    __shared__ float value[TRUENO_MOST_CANDIDATES], probability[TRUENO_MOST_CANDIDATES];
+    __shared__ float scratch[3][CHOOSE_THREADS / 32];
+    __shared__ double total, sums[CHOOSE_THREADS / 32];
     __shared__ int count, n_kept;
-    const part_facts *facts = all_facts + (size_t)blockIdx.x * PARTS;
     const float *row = logits + (size_t)blockIdx.x * width;
 
     pdl_launch();
@@ -288,35 +337,18 @@ __global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row
 
     if (k == 0)
         return;
+    const float4 mine = __ldcg((const float4 *)(facts + (size_t)blockIdx.x * PARTS) + threadIdx.x);
+    float bound;
+    const float log_sum = gather_parts(mine, scratch, sums, &bound);
 
-    for (int i = threadIdx.x; i < PARTS; i += blockDim.x) {
-        most[i] = __ldcg(&facts[i].most);
-        key[i] = ordered(most[i]);
-    }
-    if (threadIdx.x < 32) {
-        const float sum = log_of_sum(facts, threadIdx.x);
-
-        if (threadIdx.x == 0)
-            log_sum = sum;
-    }
-    __syncthreads();
-    if (k > 1) {
+    if (k > 1) { /* else the largest alone */
+        key[threadIdx.x] = ordered(mine.x);
+        __syncthreads();
         sort_keys(key, PARTS);
-    } else { /* the largest alone */
-        if (threadIdx.x < 32) {
-            float top = -INFINITY;
-
-            for (int i = threadIdx.x; i < PARTS; i += 32)
-                top = fmaxf(top, most[i]);
-            top = warp_max(top);
-            if (threadIdx.x == 0)
-                key[0] = ordered(top);
-        }
+        bound = unordered((uint32_t)key[k - 1]);
         __syncthreads();
     }
-    const float bound = unordered((uint32_t)key[k - 1]);
-    __syncthreads();
-    int n = collect(c, row, width, most, bound, key, &count);
+    int n = collect(c, row, width, mine.x, bound, key, &count);
 
     if (n > MOST_SORTED) {
         n = collect_slowly(c, row, width, k, key, best);

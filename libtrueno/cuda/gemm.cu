@@ -93,6 +93,48 @@ void launch_half_rows(const launcher *l, const float *x, int n, int cols, const 
            norm != NULL ? norm->eps : 0.0f, operand_order, *out);
 }
 
+/* Group s of a step as halves in the order of operand_halves(), each rounded once, as there is time
+ * here: scale and minimum are floats, those of rows g and g + 8. */
+template <class U>
+__device__ __forceinline__ void operand_rounded(const U &w, int s, int step,
+                                                const float scale[2][U::PARTS],
+                                                const float minimum[2][U::PARTS], uint32_t out[8])
+{
+    uint32_t a[4];
+
+    w.operand(step, s, a);
+#pragma unroll
+    for (int f = 0; f < 4; f++) {
+        const uint32_t u = U::SIGNED ? a[f] ^ 0x80808080u : a[f];
+        const int row = f & 1, part = U::SIXTEENS ? f >> 1 : 0;
+        float v[4];
+
+#pragma unroll
+        for (int k = 0; k < 4; k++) { /* a byte in the last bits of 2^23 */
+            const float q = __uint_as_float(__byte_perm(u, 0x4b000000u, 0x7440 | k)) -
+                            (8388608.0f + (U::SIGNED ? 128.0f : 0.0f));
+
+            v[k] =
+                U::MINIMA ? fmaf(q, scale[row][part], -minimum[row][part]) : q * scale[row][part];
+        }
+        out[f] = pack_half2(v[0], v[1]);
+        out[f + 4] = pack_half2(v[2], v[3]);
+    }
+}
+
+/* The scales of group s, which lane (g, s) has, times 256. */
+template <class U>
+__device__ __forceinline__ void share_floats(const float from[2][U::PARTS], int s, int lane,
+                                             float to[2][U::PARTS])
+{
+#pragma unroll
+    for (int row = 0; row < 2; row++)
+#pragma unroll
+        for (int part = 0; part < U::PARTS; part++)
+            to[row][part] =
+                __shfl_sync(ALL_LANES, from[row][part], (lane & ~3) | s) * PACKED_FACTOR;
+}
+
 /* Warps take units; every lane writes its eight columns of both rows, in operand order. */
 template <int TYPE>
 __global__ void expand_kernel(weight_segment s, int first_tile, int tiles, int stride,
@@ -112,18 +154,19 @@ __global__ void expand_kernel(weight_segment s, int first_tile, int tiles, int s
         w.load(s.data + ((size_t)(first_tile + tile) * s.units + unit) * U::BYTES, lane);
 #pragma unroll
         for (int step = 0; step < U::STEPS; step++) {
-            uint32_t scale[2][U::PARTS], minimum[2][U::PARTS];
+            float scale[2][U::PARTS], minimum[2][U::PARTS];
 
-            half_scales(w, step, lane, scale, minimum);
+            w.scales(step, lane, scale, minimum);
 #pragma unroll
             for (int g = 0; g < 4; g++) {
-                uint32_t group_scale[2][U::PARTS], group_minimum[2][U::PARTS], a[8];
+                float group_scale[2][U::PARTS], group_minimum[2][U::PARTS];
                 const int col = (unit * U::STEPS + step) * 128 + 32 * g + 8 * (lane & 3);
+                uint32_t a[8];
 
-                share_scales<U>(scale, g, lane, group_scale);
+                share_floats<U>(scale, g, lane, group_scale);
                 if (U::MINIMA)
-                    share_scales<U>(minimum, g, lane, group_minimum);
-                operand_halves(w, step, g, group_scale, group_minimum, a);
+                    share_floats<U>(minimum, g, lane, group_minimum);
+                operand_rounded(w, g, step, group_scale, group_minimum, a);
 #pragma unroll
                 for (int row = 0; row < 2; row++) {
                     uint16_t *to = out + (size_t)(tile * 16 + (lane >> 2) + 8 * row) * stride + col;
@@ -177,13 +220,21 @@ void launch_expand(const launcher *l, const weight_segment *s, int cols, int fir
                out);
 }
 
-/* y = sums times the row's scale, bias, activation, pair: what batch_kernel does at its end. */
+__device__ __forceinline__ float4 load_four(const float *p, bool whole)
+{
+    return whole ? __ldcg((const float4 *)p) : make_float4(__ldcg(p), 0, 0, 0);
+}
+
+/* y = sums times the row's scale, bias, activation, pair: what batch_kernel does at its end. FOUR:
+ * of numbers that a thread takes at a time, where all is aligned to them, or 1. */
+template <int FOUR>
 __global__ void finish_kernel(const float *sums, int sums_stride, const float *scale, float factor,
                               int rows, int first_row, const float *bias, bool add, bool activate,
                               int pair_rows, trueno_activation act, float *y, int y_stride)
 {
     const float *in = sums + (size_t)blockIdx.y * sums_stride;
     float *out = y + (size_t)blockIdx.y * y_stride + first_row;
+    const int width = pair_rows > 0 ? pair_rows : rows;
 
     pdl_launch();
     pdl_wait();
@@ -191,31 +242,52 @@ __global__ void finish_kernel(const float *sums, int sums_stride, const float *s
 
     if (in == out && f == 1.0f && bias == NULL && !activate)
         return;
-    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < (pair_rows > 0 ? pair_rows : rows);
-         i += gridDim.x * blockDim.x) {
-        float v = __ldcg(in + i) * f;
+    if (bias != NULL)
+        bias += first_row;
+    for (int i = (blockIdx.x * blockDim.x + threadIdx.x) * FOUR; i < width;
+         i += gridDim.x * blockDim.x * FOUR) {
+        const float4 one = load_four(in + i, FOUR > 1);
+        float4 two = one, before = one;
 
-        if (bias != NULL)
-            v += bias[first_row + i];
-        if (pair_rows > 0) {
-            float v2 = __ldcg(in + pair_rows + i) * f;
+        if (pair_rows > 0)
+            two = load_four(in + pair_rows + i, FOUR > 1);
+        if (add)
+            before = load_four(out + i, FOUR > 1);
+        const float first[4] = {one.x, one.y, one.z, one.w},
+                    second[4] = {two.x, two.y, two.z, two.w},
+                    old[4] = {before.x, before.y, before.z, before.w};
+        float v[4];
 
-            if (bias != NULL)
-                v2 += bias[pair_rows + i];
-            v = apply_activation(act, v) * v2;
-        } else if (activate) {
-            v = apply_activation(act, v);
+#pragma unroll
+        for (int k = 0; k < FOUR; k++) {
+            v[k] = fmaf(first[k], f, bias != NULL ? bias[i + k] : 0.0f);
+            if (pair_rows > 0)
+                v[k] = apply_activation(act, v[k]) *
+                       fmaf(second[k], f, bias != NULL ? bias[pair_rows + i + k] : 0.0f);
+            else if (activate)
+                v[k] = apply_activation(act, v[k]);
+            v[k] = add ? old[k] + v[k] : v[k];
         }
-        out[i] = add ? __ldcg(out + i) + v : v;
+        if (FOUR > 1)
+            *(float4 *)(out + i) = make_float4(v[0], v[1], v[2], v[3]);
+        else
+            out[i] = v[0];
     }
 }
 
 void launch_finish(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
                    const product *p, float factor, int rows, int first_row, int y_stride)
 {
-    int width = p->pair_rows > 0 ? p->pair_rows : rows, blocks = (width + 1023) / 1024;
+    int width = p->pair_rows > 0 ? p->pair_rows : rows;
+    bool fours = (width | sums_stride | y_stride | first_row) % 4 == 0 && (uintptr_t)sums % 16 == 0;
 
-    LAUNCH(l, finish_kernel, dim3(blocks, p->n), 256, 0, sums, sums_stride, (const float *)x->scale,
-           factor, rows, first_row, p->bias, p->add, p->activate, p->pair_rows, p->activation, p->y,
-           y_stride);
+#define FINISH(FOUR, PER_BLOCK)                                                                  \
+    LAUNCH(l, finish_kernel<FOUR>, dim3((width + (PER_BLOCK)-1) / (PER_BLOCK), p->n), 256, 0,    \
+           sums, sums_stride, (const float *)x->scale, factor, rows, first_row, p->bias, p->add, \
+           p->activate, p->pair_rows, p->activation, p->y, y_stride)
+    if (fours)
+        FINISH(4, 2048);
+    else
+        FINISH(1, 1024);
+#undef FINISH
 }

@@ -87,36 +87,55 @@ __device__ __forceinline__ void prepare_head(const head_args &a, const float *fr
     __syncwarp();
 }
 
-/* The same in place in shared memory, for a width that is known; turn[i]: of pair lane + 32 i. */
-template <int DIM>
-__device__ __forceinline__ void turn_head(const head_args &a, float *x, const float *norm,
-                                          const float2 *turn, int lane)
-{
-    if (norm != NULL) {
-        float square = 0;
+/* A head's vector over a warp's registers, for a width that is known: pairs of columns that are
+ * rotated together, lane + 32 i each; what is not rotated makes pairs of neighbours. */
+template <int DIM> struct head_pairs {
+    enum { PAIRS = (DIM / 2 + 31) / 32 };
+    float2 v[PAIRS];
 
-        for (int i = lane; i < DIM; i += 32)
-            square = fmaf(x[i], x[i], square);
-        const float factor = 1.0f / sqrtf(warp_sum(square) / (float)DIM + a.norm_eps);
-        for (int i = lane; i < DIM; i += 32)
-            x[i] = x[i] * factor * norm[i];
-        __syncwarp();
-    }
+    /* f(pair, its columns, its numbers) */
+    template <class F> __device__ __forceinline__ void each(const head_args &a, int lane, F f)
+    {
+        const int turned = a.n_rot / 2;
+
 #pragma unroll
-    for (int i = 0; i < DIM / 64 + 1; i++) {
-        const int pair = lane + 32 * i;
-        const int one = a.rope_type == TRUENO_ROPE_NEOX ? pair : 2 * pair;
-        const int two = a.rope_type == TRUENO_ROPE_NEOX ? pair + a.n_rot / 2 : 2 * pair + 1;
+        for (int i = 0; i < PAIRS; i++) {
+            const int pair = lane + 32 * i;
+            const bool neox = a.rope_type == TRUENO_ROPE_NEOX && pair < turned;
 
-        if (pair < a.n_rot / 2) {
-            const float v = x[one], w = x[two];
-
-            x[one] = v * turn[i].x - w * turn[i].y;
-            x[two] = v * turn[i].y + w * turn[i].x;
+            if (pair < DIM / 2)
+                f(i, neox ? pair : 2 * pair, neox ? pair + turned : 2 * pair + 1, v[i]);
         }
     }
-    __syncwarp();
-}
+
+    __device__ __forceinline__ void load(const head_args &a, const float *from, int lane)
+    {
+        each(a, lane, [&](int, int one, int two, float2 &x) {
+            x = make_float2(__ldcg(from + one), __ldcg(from + two));
+        });
+    }
+
+    __device__ __forceinline__ void normalise(const head_args &a, const float *weight, int lane)
+    {
+        float square = 0;
+
+        each(a, lane, [&](int, int, int, float2 &x) { square += x.x * x.x + x.y * x.y; });
+        const float factor = 1.0f / sqrtf(warp_sum(square) / (float)DIM + a.norm_eps);
+
+        each(a, lane, [&](int, int one, int two, float2 &x) {
+            x = make_float2(x.x * factor * weight[one], x.y * factor * weight[two]);
+        });
+    }
+
+    __device__ __forceinline__ void turn(const head_args &a, const float2 turns[PAIRS], int lane)
+    {
+        each(a, lane, [&](int i, int, int, float2 &x) {
+            if (lane + 32 * i < a.n_rot / 2)
+                x = make_float2(x.x * turns[i].x - x.y * turns[i].y,
+                                x.x * turns[i].y + x.y * turns[i].x);
+        });
+    }
+};
 
 __device__ __forceinline__ uint8_t *head_page(const head_args &a, const uint64_t *pages,
                                               int position, int head, bool value)

@@ -133,7 +133,7 @@ static void time_decode(step_model *m, const char *mix, int n, int depth, const 
         for (int at = 0; at < depth; at += CHUNK)
             prompt_step(m, d.kv[k], at, depth - at < CHUNK ? depth - at : CHUNK);
     }
-    for (int run = -1; run < RUNS; run++) {
+    for (int run = -1; run < runs; run++) {
         double begin = seconds();
 
         for (int i = 0; i < TOKENS; i++)
@@ -142,7 +142,7 @@ static void time_decode(step_model *m, const char *mix, int n, int depth, const 
         if (run >= 0)
             t[run] = seconds() - begin;
     }
-    print_figure(m, mix, what, t, RUNS, (double)TOKENS * n);
+    print_figure(m, mix, what, t, runs, (double)TOKENS * n);
     for (int k = 0; k < n; k++)
         m->be->kv_free(m->be, d.kv[k]);
 }
@@ -153,7 +153,7 @@ static void time_prompt(step_model *m, const char *mix, int n)
     double t[RUNS];
     char what[64];
 
-    for (int run = -2; run < RUNS; run++) {
+    for (int run = -2; run < runs; run++) {
         double begin = seconds();
 
         for (int at = 0; at < n; at += CHUNK)
@@ -162,7 +162,7 @@ static void time_prompt(step_model *m, const char *mix, int n)
             t[run] = seconds() - begin;
     }
     (void)snprintf(what, sizeof what, "prompt of %d", n);
-    print_figure(m, mix, what, t, RUNS, n);
+    print_figure(m, mix, what, t, runs, n);
     m->be->kv_free(m->be, kv);
 }
 
@@ -262,7 +262,7 @@ static void print_memory(const step_model *m, const char *mix)
            (double)use.activations / 1e6);
 }
 
-/* d: decode, l: long contexts, p: prompts, b: batches, s: the stages of a layer alone (the time of
+/* d: decode, l: long contexts, p: prompts, b: batches (B: of 32 alone), s: the stages of a layer alone (the time of
  * a step's launch, a fraction of a microsecond a layer, is in it). */
 static void measure(step_model *m, const char *mix, const char *parts)
 {
@@ -280,6 +280,8 @@ static void measure(step_model *m, const char *mix, const char *parts)
     }
     if (strchr(parts, 'L') != NULL) /* alone, for a profiler */
         time_decode(m, mix, 1, 32000, "decode at 32,000");
+    if (strchr(parts, 'B') != NULL)
+        time_decode(m, mix, 32, 1024, "32 sessions at 1,024");
     if (strchr(parts, 'b') != NULL) {
         static const int SIZES[] = {2, 4, 8, 16, 32, 64};
         char what[64];
