@@ -5,6 +5,7 @@
 #define CUDA_ATTENTION_MERGE_CUH
 
 #include "attention_split.cuh"
+#include "rounding.cuh"
 
 enum { MOST_CLUSTER = 8 };
 
@@ -109,6 +110,23 @@ struct head_sums {
     }
 };
 
+/* Four columns of a row's result from column 4 quad on, as floats or as the product behind wants
+ * them. Eight neighbouring lanes call together. */
+__device__ __forceinline__ void put_result(const head_args &a, int row, int quad, float4 v)
+{
+    const size_t width = (size_t)a.n_heads * a.head_dim;
+
+    if (a.ready.rounded.planes != NULL) {
+        put_rounded(a.ready.rounded, row, quad, v, 0xffu << (threadIdx.x & 24));
+    } else if (a.ready.halves.data != NULL) { /* averages of halves need no scale */
+        put_halves(a.ready.halves, a.ready.operands, row, quad, v);
+        if (quad == 0)
+            a.ready.halves.scale[row] = 1;
+    } else {
+        *(float4 *)(a.out + row * width + 4 * quad) = v;
+    }
+}
+
 /* The row's result or, where there are several clusters, part `part` of `parts`; item: a head of
  * the group and four of its columns. */
 template <int DIM>
@@ -116,27 +134,32 @@ __device__ __forceinline__ void write_sums(const head_args &a, int row, int kv_h
                                            bool whole, int part, int parts, int item,
                                            const head_sums &s)
 {
-    const int col = item % (DIM / 4) * 4;
-    const size_t head = (size_t)row * a.n_heads + kv_head * group + item / (DIM / 4);
-    const float factor = whole ? __fdividef(1.0f, s.all) : 1.0f;
-    float *to = whole ? a.out + head * DIM : a.partial + (head * parts + part) * (DIM + PART_EXTRA);
+    const int col = item % (DIM / 4) * 4, head = kv_head * group + item / (DIM / 4);
+    float *to = a.partial + (((size_t)row * a.n_heads + head) * parts + part) * (DIM + PART_EXTRA);
 
-    *(float4 *)(to + col) =
-        make_float4(s.v.x * factor, s.v.y * factor, s.v.z * factor, s.v.w * factor);
-    if (!whole && col == 0)
+    if (whole) {
+        const float f = __fdividef(1.0f, s.all);
+
+        put_result(a, row, (head * DIM + col) / 4,
+                   make_float4(s.v.x * f, s.v.y * f, s.v.z * f, s.v.w * f));
+        return;
+    }
+    *(float4 *)(to + col) = s.v;
+    if (col == 0)
         *(float2 *)(to + DIM) = make_float2(s.largest, s.all);
 }
 
 /* What other blocks of the cluster write into a block's shared memory: [blocks][share] fours of
- * columns, then as many pairs of largest score and total. A block has `share` items. */
+ * columns, then as many pairs of largest score and total. A block has `share` items, whole groups
+ * of 32 columns. */
 __host__ __device__ static constexpr int share_of(int items, int blocks)
 {
-    return (items + blocks - 1) / blocks;
+    return (items / 8 + blocks - 1) / blocks * 8;
 }
 
 template <int DIM> __host__ __device__ static constexpr int gathered_floats(int group)
 {
-    return 6 * (group * (DIM / 4) + MOST_CLUSTER); /* whatever the number of blocks */
+    return 6 * (group * (DIM / 4) + 8 * MOST_CLUSTER); /* whatever the number of blocks */
 }
 
 /* The warps' sums added up, for the block of the cluster that has the item, or written at once. */
@@ -232,7 +255,7 @@ __device__ __forceinline__ void merge_splits(const head_args &a, int row, int kv
             v.x = fmaf(w, in.x, v.x), v.y = fmaf(w, in.y, v.y);
             v.z = fmaf(w, in.z, v.z), v.w = fmaf(w, in.w, v.w);
         }
-        *(float4 *)(a.out + head * DIM + col) = v;
+        put_result(a, row, ((kv_head * group + h) * DIM + col) / 4, v);
     }
 }
 

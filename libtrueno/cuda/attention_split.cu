@@ -6,6 +6,8 @@
  * before the kernels before this one have ended: only the newest position comes from them. */
 #include "attention_merge.cuh"
 
+enum { ONE_CLUSTER = 2 }; /* tiles of a warp, at most, where that saves further clusters */
+
 /* The group's queries into shared memory, normalised and rotated where that is still to do, a warp
  * a head; `newest`: this block also stores the row's key and value, and keeps what it stored in
  * `stored`, a vector each. */
@@ -90,6 +92,8 @@ __global__ __launch_bounds__(
     const int blocks = position / BLOCK - first / BLOCK + 1;
     int each = (blocks + splits - 1) / splits;
     each = each < warps ? warps : each;
+    if (blocks > each * a.cluster && blocks <= ONE_CLUSTER * warps * a.cluster)
+        each = (blocks + a.cluster - 1) / a.cluster; /* sooner than through the device's memory */
     const int active = (blocks + each - 1) / each;
 
     if (split >= active)
@@ -165,6 +169,17 @@ __global__ __launch_bounds__(
     }
 }
 
+/* Blocks of a cluster. Clusters that have to wait until several blocks find room at once cost more
+ * than they save: only where each block can have a processor of its own, or of two blocks. */
+static int cluster_size(const launcher *l, int rows_and_heads, int splits)
+{
+    bool roomy = rows_and_heads * MOST_CLUSTER <= l->n_sm;
+
+    if (l->capability < 90 || (splits > 2 && !roomy))
+        return 1;
+    return splits < MOST_CLUSTER ? splits : (int)MOST_CLUSTER;
+}
+
 template <int KV, int DIM, int TILES>
 static void split_launch(const launcher *l, const attention_job *job, int splits)
 {
@@ -182,7 +197,7 @@ static void split_launch(const launcher *l, const attention_job *job, int splits
     } while (shared + 64 > l->shared_bytes && warps > 0);
     head_args args = head_args_of(job);
 
-    args.cluster = l->capability < 90 ? 1 : splits < MOST_CLUSTER ? splits : (int)MOST_CLUSTER;
+    args.cluster = cluster_size(l, job->n * f->n_kv_heads, splits);
     LAUNCH_CLUSTERS(l, args.cluster, (attention_split_kernel<KV, DIM, TILES>),
                     dim3(splits, f->n_kv_heads, job->n), 32 * 2 * warps, shared, args);
 }

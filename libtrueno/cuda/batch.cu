@@ -34,7 +34,8 @@ static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles)
     int sums = m_tiles * n_tiles * 512, room = l->shared_bytes - 1024, most = 0, ring;
     int jobs = a->pair_rows > 0 ? a->pair_rows / 16 : s->tiles;
 
-    for (a->warp_bits = 3;; a->warp_bits--) { /* one slot will do: a unit in use is in registers */
+    for (a->warp_bits = batch_warp_bits(m_tiles);;
+         a->warp_bits--) { /* one slot will do: a unit in use is in registers */
         ring = batch_ring(m_tiles * info.unit_bytes, sums);
         most = (room - ((ring + sums + 8) << a->warp_bits)) / (unit_bytes + 8);
         if (most > 0 || a->warp_bits == 0)

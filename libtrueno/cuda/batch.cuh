@@ -183,7 +183,7 @@ template <int UNIT_16> struct batch_rows {
 };
 
 template <int TYPE, int M_TILES, int N_TILES>
-__global__ __launch_bounds__(32 * BATCH_WARPS,
+__global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
                              1) void batch_kernel(const __grid_constant__ batch_args a)
 {
     typedef batch_unit<TYPE> B;

@@ -5,7 +5,11 @@
 
 #include "kernels.h"
 
-enum { BATCH_WARPS = 8 }; /* of a block, at most */
+/* Warps of a block, at most: what leaves each the registers that it needs. */
+static constexpr int batch_warp_bits(int m_tiles)
+{
+    return m_tiles == 1 ? 4 : 3;
+}
 
 typedef struct batch_args {
     weight_segment segment;

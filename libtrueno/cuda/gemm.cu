@@ -2,21 +2,10 @@
 /* Around products with nine rows and more: the rounding of rows to halves, expanding weights for a
  * library's product, and the last touches on its sums. */
 #include "gemm.cuh"
+#include "rounding.cuh"
 #include "rows.cuh"
 
 enum { EARLY = 2 }; /* fours of a norm's weights that a thread holds */
-
-/* Where number `in` of the group of 32 that begins at column `group` lies. */
-__device__ __forceinline__ size_t half_place(const half_rows &to, int row, int group, int in)
-{
-    if (to.tiles == 0)
-        return (size_t)row * to.stride + group + in;
-    const int pass = row / (8 * to.tiles), tile = row / 8 % to.tiles;
-    const size_t first = (size_t)pass * to.tiles * 8 * to.stride;
-
-    return first + ((size_t)(group / 32 * to.tiles + tile) * 32 + (row & 7) * 4 + (in >> 3)) * 8 +
-           (in & 7);
-}
 
 /* Rows as halves, scaled by a power of two where they leave the range in which halves are accurate.
  */
@@ -69,13 +58,9 @@ __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int 
         shift = exponent + 4;
     const float inverse = exp2f((float)-shift);
     in.each([&](int quad, float4 v) {
-        const int col = 4 * quad;
-
         v = norm.apply(v, quad, in.cols);
-        *(uint2 *)(out.data +
-                   half_place(out, row, col & ~31, operands ? operand_order(col & 31) : col & 31)) =
-            make_uint2(pack_half2(v.x * inverse, v.y * inverse),
-                       pack_half2(v.z * inverse, v.w * inverse));
+        put_halves(out, operands, row, quad,
+                   make_float4(v.x * inverse, v.y * inverse, v.z * inverse, v.w * inverse));
     });
     if (threadIdx.x == 0 && row < n)
         out.scale[row] = exp2f((float)shift);

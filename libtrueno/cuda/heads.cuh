@@ -18,6 +18,7 @@ typedef struct head_args {
     float *qkv, *out, *partial;
     unsigned *arrived;
     float *log_sum_exp, *mean_score;
+    ready_rows ready;
     bool store;
     int cluster; /* blocks that share their sums */
 } head_args;
@@ -47,6 +48,7 @@ static inline head_args head_args_of(const attention_job *job)
     a.arrived = job->arrived;
     a.log_sum_exp = job->log_sum_exp;
     a.mean_score = job->mean_score;
+    a.ready = job->ready;
     a.store = job->store;
     return a;
 }

@@ -229,7 +229,9 @@ void frequencies_free(cuda_backend *be);
 void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
 
 /* product.cu */
-void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired);
+void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
+                 bool ready);
+bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out);
 
 /* cublas.cu */
 bool cublas_ready(cuda_backend *be);

@@ -96,6 +96,14 @@ typedef struct half_rows {
     int stride;     /* columns, padded to 256 */
     int tiles;      /* row tiles of a pass; 0: rows one behind the other */
 } half_rows;
+
+/* Rows that are in the form of a product already: its planes or its halves, else NULL. */
+typedef struct ready_rows {
+    rounded_rows rounded;
+    half_rows halves;
+    bool operands; /* halves are in the order of packed weights */
+} ready_rows;
+
 void launch_half_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                       bool operand_order, const half_rows *out);
 /* Rows [first, first + count) of a segment as halves times 256, [count][stride]. */
@@ -158,6 +166,7 @@ typedef struct attention_job {
     const float2 *turns; /* [n][n_rot / 2]: cosine and sine, times the magnitude */
     float *qkv, *out;
     int n, longest;                  /* longest: positions that no row goes beyond */
+    ready_rows ready;                /* where results go instead of `out`, if anywhere */
     bool store;                      /* rotate and store in the same kernel: every row is alone */
     float *partial;                  /* scratch, attention_scratch() floats */
     unsigned *arrived;               /* zeroed counters, n * n_kv_heads */

@@ -181,9 +181,58 @@ static void copy_watch(cuda_backend *be, const float *device, float *host, size_
             "what attention saw");
 }
 
-static void run_attention(pass *p, const operation *o, bool store)
+/* The product at ops[i], with the norm before it if `norm`, of rows that are in its form already if
+ * `ready`; returns how many operations it covers. */
+static int run_matmul(pass *p, int i, const operation *norm, bool ready)
+{
+    const operation *o = &p->ops[i], *next = i + 1 < p->n_ops ? o + 1 : NULL;
+    product product = {};
+    trueno_norm facts;
+    int used = 1;
+
+    product.x = norm != NULL ? norm->x : o->x;
+    if (norm != NULL)
+        facts = norm->norm;
+    product.norm = norm != NULL ? &facts : NULL;
+    product.bias = o->bias;
+    product.add = o->add;
+    product.y = o->y;
+    product.n = o->n;
+    if (next != NULL && !o->add && next->x == o->y && next->n == o->n && is_dead(p, i, i + 2)) {
+        if (next->kind == OP_GLU && next->y != o->y && matvec_can_pair(o->weight, next->width)) {
+            product.pair_rows = next->width;
+            used = 2;
+        } else if (next->kind == OP_ACTIVATE && next->width == o->weight->rows && next->y != o->y) {
+            product.activate = true;
+            used = 2;
+        }
+        if (used == 2) {
+            product.activation = next->activation;
+            product.y = next->y;
+        }
+    }
+    run_product(p->be, o->weight, &product, o->y, ready);
+    return used;
+}
+
+/* Can attention at ops[i], with a kernel for rows that are alone, leave its results in the form of
+ * the product behind it? Halves, where what it averages is halves. */
+static bool can_feed_product(const pass *p, int i, ready_rows *ready)
+{
+    const operation *o = &p->ops[i], *next = o + 1;
+
+    return p->be->key.alone && attention_has_tiles(&o->attention, p->be->key.kv.type) &&
+           i + 1 < p->n_ops && next->kind == OP_MATMUL && next->x == o->y && next->n == o->n &&
+           next->weight->cols == o->attention.n_heads * o->attention.head_dim &&
+           is_dead(p, i, i + 2) && product_form(p->be, next->weight, o->n, ready) &&
+           (ready->halves.data == NULL || p->be->key.kv.type == TRUENO_KV_F16);
+}
+
+/* Attention at ops[i]; returns how many operations that covers. */
+static int run_attention(pass *p, int i, bool store)
 {
     cuda_backend *be = p->be;
+    const operation *o = &p->ops[i];
     const trueno_attention *f = &o->attention;
     bool watched = o->watch.log_sum_exp != NULL || o->watch.mean_score != NULL;
     size_t n_watched = (size_t)o->n * f->n_heads;
@@ -191,20 +240,21 @@ static void run_attention(pass *p, const operation *o, bool store)
     const query_tile *tiles;
     float *seen = NULL;
     int n_tiles;
+    bool feeds;
 
     if (!prepare_job(p, o, &job))
-        return;
+        return 1;
     job.qkv = (float *)o->x;
     job.out = o->y;
     job.store = store;
     if (!be->key.alone && !watched && attention_has_tiles(f, job.kv.type)) {
         if (!be->tiles_ready && !tiles_for(be, f, &be->tiles, &be->n_tiles))
-            return;
+            return 1;
         be->tiles_ready = true;
         tiles = be->tiles;
         n_tiles = be->n_tiles;
         launch_attention_tiles(&be->launch, &job, tiles, n_tiles);
-        return;
+        return 1;
     }
     job.partial = (float *)scratch_get(be, SCRATCH_PARTIAL,
                                        attention_scratch(&be->launch, f, o->n) * sizeof(float));
@@ -215,13 +265,17 @@ static void run_attention(pass *p, const operation *o, bool store)
         job.log_sum_exp = seen;
         job.mean_score = seen != NULL ? seen + n_watched : NULL;
     }
+    feeds = !watched && can_feed_product(p, i, &job.ready);
+    if (!feeds)
+        memset(&job.ready, 0, sizeof job.ready);
     if (job.partial == NULL || job.arrived == NULL || (watched && seen == NULL))
-        return;
+        return 1;
     launch_attention(&be->launch, &job);
     if (watched) {
         copy_watch(be, job.log_sum_exp, o->watch.log_sum_exp, n_watched);
         copy_watch(be, job.mean_score, o->watch.mean_score, n_watched);
     }
+    return feeds ? 1 + run_matmul(p, i + 1, NULL, true) : 1;
 }
 
 static void run_experts(pass *p, const operation *o)
@@ -256,40 +310,6 @@ static void run_experts(pass *p, const operation *o)
     product.y = outputs;
     launch_matvec(l, o->down_weight, &product, NULL, NULL, &choice);
     launch_mix(l, outputs, weights, o->n, o->n_used, width, o->y);
-}
-
-/* The product at ops[i], with the norm before it if `norm`; returns how many operations it covers.
- */
-static int run_matmul(pass *p, int i, const operation *norm)
-{
-    const operation *o = &p->ops[i], *next = i + 1 < p->n_ops ? o + 1 : NULL;
-    product product = {};
-    trueno_norm facts;
-    int used = 1;
-
-    product.x = norm != NULL ? norm->x : o->x;
-    if (norm != NULL)
-        facts = norm->norm;
-    product.norm = norm != NULL ? &facts : NULL;
-    product.bias = o->bias;
-    product.add = o->add;
-    product.y = o->y;
-    product.n = o->n;
-    if (next != NULL && !o->add && next->x == o->y && next->n == o->n && is_dead(p, i, i + 2)) {
-        if (next->kind == OP_GLU && next->y != o->y && matvec_can_pair(o->weight, next->width)) {
-            product.pair_rows = next->width;
-            used = 2;
-        } else if (next->kind == OP_ACTIVATE && next->width == o->weight->rows && next->y != o->y) {
-            product.activate = true;
-            used = 2;
-        }
-        if (used == 2) {
-            product.activation = next->activation;
-            product.y = next->y;
-        }
-    }
-    run_product(p->be, o->weight, &product, o->y);
-    return used;
 }
 
 static bool can_take_norm(const pass *p, int i)
@@ -334,21 +354,18 @@ static int run_one(pass *p, int i)
         return 1;
     case OP_NORM:
         if (can_take_norm(p, i))
-            return 1 + run_matmul(p, i + 1, o);
+            return 1 + run_matmul(p, i + 1, o, false);
         launch_norm(l, &o->norm, o->x, o->n, o->y);
         return 1;
     case OP_MATMUL:
-        return run_matmul(p, i, NULL);
+        return run_matmul(p, i, NULL, false);
     case OP_ROPE_STORE:
-        if (can_store_in_attention(p, i)) {
-            run_attention(p, o + 1, true);
-            return 2;
-        }
+        if (can_store_in_attention(p, i))
+            return 1 + run_attention(p, i + 1, true);
         run_rope_store(p, o);
         return 1;
     case OP_ATTENTION:
-        run_attention(p, o, false);
-        return 1;
+        return run_attention(p, i, false);
     case OP_GLU:
         launch_glu(l, o->activation, o->x, o->n, o->width, o->y);
         return 1;
@@ -366,7 +383,7 @@ static int run_one(pass *p, int i)
             operation norm = o[1];
 
             norm.x = o->x;
-            return 2 + run_matmul(p, i + 2, &norm);
+            return 2 + run_matmul(p, i + 2, &norm, false);
         }
         launch_gather(l, o->x, numbers + o->first_row, o->n, o->width, o->y);
         return 1;

@@ -212,23 +212,7 @@ __global__ __launch_bounds__(1024, 1) void round_rows_kernel(const float *x, int
     pdl_wait();
     in.begin(x + (size_t)r * cols, cols, padded);
     norm.begin(in, eps, scratch);
-    in.each([&](int quad, float4 from) {
-        const int group = quad >> 3, h = quad >> 2 & 1, t = quad & 3;
-        uint32_t *words = (uint32_t *)(out.planes + ((size_t)(group * out.stride + r) * 2) * 4);
-        uint32_t high, low;
-        float d, sum;
-
-        from = norm.apply(from, quad, cols);
-        const float v[4] = {from.x, from.y, from.z, from.w};
-        round_quad(v, &high, &low, &d, &sum);
-        words[2 * t + h] = high;
-        words[8 + 2 * t + h] = low;
-        if (t == 0) {
-            ((float *)(out.sums + group * out.stride + r))[h] = sum;
-            if (h == 0)
-                out.scale[group * out.stride + r] = d;
-        }
-    });
+    in.each([&](int quad, float4 v) { put_rounded(out, r, quad, norm.apply(v, quad, cols)); });
 }
 
 void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,

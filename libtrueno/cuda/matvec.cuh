@@ -8,6 +8,7 @@
 
 #include "kernels.h"
 #include "ring.cuh"
+#include "rounding.cuh"
 #include "unpack.cuh"
 
 enum { MOST_WARPS = 32, MOST_WARPS_OF_ROWS = 24 };
@@ -40,33 +41,6 @@ typedef struct matvec_args {
 __host__ __device__ static inline bool slices_are_steps(int unit_steps, int units, int slices)
 {
     return unit_steps == 2 && slices > units;
-}
-
-/* Round four values of a group of 32 that eight neighbouring lanes share. */
-__device__ __forceinline__ void round_quad(const float v[4], uint32_t *high, uint32_t *low,
-                                           float *scale, float *sum)
-{
-    float most = fmaxf(fmaxf(fabsf(v[0]), fabsf(v[1])), fmaxf(fabsf(v[2]), fabsf(v[3])));
-    float total = (v[0] + v[1]) + (v[2] + v[3]);
-    uint32_t q[4];
-
-#pragma unroll
-    for (int m = 1; m < 8; m <<= 1) {
-        most = fmaxf(most, __shfl_xor_sync(ALL_LANES, most, m));
-        if (m < 4)
-            total += __shfl_xor_sync(ALL_LANES, total, m);
-    }
-    const float inverse = most > 1e-30f ? __fdividef(32512.0f, fminf(most, 1e37f)) : 0.0f;
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-        /* The sum's last bits are the rounded number + 128: high byte rounded, low byte rest + 128.
-         */
-        q[i] = __float_as_uint(fmaf(v[i], inverse, 12582912.0f + 128.0f));
-    *high = __byte_perm(__byte_perm(q[0], q[1], 0x0051), __byte_perm(q[2], q[3], 0x0051), 0x5410);
-    *low = __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410) ^
-           0x80808080u;
-    *scale = most * (1.0f / 32512.0f);
-    *sum = total;
 }
 
 /* The row of a kernel that has one: as round_rows_kernel(), but an RMS norm's factor is left out
@@ -108,11 +82,8 @@ __device__ __forceinline__ void round_single_row(const matvec_args &a, const flo
         }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int quad = first + i * threads, group = quad >> 3, h = quad >> 2 & 1,
-                      t = quad & 3;
+            const int quad = first + i * threads;
             float4 v = in[i];
-            float d, sum;
-            uint32_t high, low;
 
             if ((quad & ~31) >= padded / 4)
                 break;
@@ -124,17 +95,7 @@ __device__ __forceinline__ void round_single_row(const matvec_args &a, const flo
 
                 weight[i] = later < quads ? norm[later] : one;
             }
-            const float values[4] = {v.x, v.y, v.z, v.w};
-            round_quad(values, &high, &low, &d, &sum);
-            uint32_t *words = (uint32_t *)(to.planes + group * 8);
-
-            words[2 * t + h] = high;
-            words[8 + 2 * t + h] = low;
-            if (t == 0) {
-                ((float *)(to.sums + group))[h] = sum;
-                if (h == 0)
-                    to.scale[group] = d;
-            }
+            put_rounded(to, 0, quad, v);
         }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++)

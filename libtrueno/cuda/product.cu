@@ -11,34 +11,33 @@ static bool is_packed(const weight_segment *s)
     return s->row_bytes == 0;
 }
 
-static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p)
+static bool get_rounded(cuda_backend *be, int n, int cols, rounded_rows *out)
+{
+    size_t groups = (size_t)(cols + 255) / 256 * 8;
+
+    out->stride = n <= 4 ? 4 : 8;
+    out->planes =
+        (uint2 *)scratch_get(be, SCRATCH_PLANES, groups * out->stride * 8 * sizeof *out->planes);
+    out->scale =
+        (float *)scratch_get(be, SCRATCH_SCALES, groups * out->stride * sizeof *out->scale);
+    out->sums = (float2 *)scratch_get(be, SCRATCH_SUMS, groups * out->stride * sizeof *out->sums);
+    return out->planes != NULL && out->scale != NULL && out->sums != NULL;
+}
+
+static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p, bool ready)
 {
     rounded_rows rounded;
     split_rows split;
-    trueno_norm norm;
     product plain = *p;
-    size_t groups = (size_t)(w->cols + 255) / 256 * 8;
 
-    rounded.stride = p->n <= 4 ? 4 : 8;
-    rounded.planes =
-        (uint2 *)scratch_get(be, SCRATCH_PLANES, groups * rounded.stride * 8 * sizeof(uint2));
-    rounded.scale =
-        (float *)scratch_get(be, SCRATCH_SCALES, groups * rounded.stride * sizeof(float));
-    rounded.sums =
-        (float2 *)scratch_get(be, SCRATCH_SUMS, groups * rounded.stride * sizeof(float2));
-    split.stride = (int)groups * 32 + 32;
+    split.stride = (w->cols + 255) / 256 * 256 + 32;
     split.planes = (uint16_t *)scratch_get(
         be, SCRATCH_HALVES, (size_t)MOST_VECTORS * 2 * split.stride * sizeof(uint16_t));
     split.scale = (float *)scratch_get(be, SCRATCH_HALF_SCALES, MOST_VECTORS * sizeof(float));
-    if (rounded.planes == NULL || rounded.scale == NULL || rounded.sums == NULL ||
-        split.planes == NULL || split.scale == NULL)
+    if (!get_rounded(be, p->n, w->cols, &rounded) || split.planes == NULL || split.scale == NULL)
         return;
-    if (is_packed(&w->segment[0]) || w->n_segments > 1) {
-        if (p->norm != NULL)
-            norm = *p->norm;
-        launch_round_rows(&be->launch, p->x, p->n, w->cols, p->norm != NULL ? &norm : NULL,
-                          &rounded);
-    }
+    if (!ready && (is_packed(&w->segment[0]) || w->n_segments > 1))
+        launch_round_rows(&be->launch, p->x, p->n, w->cols, p->norm, &rounded);
     plain.norm = NULL;
     launch_matvec(&be->launch, w, &plain, &rounded, &split, NULL);
 }
@@ -127,17 +126,43 @@ static void own_product(cuda_backend *be, const trueno_weight *w, const half_row
     launch_batch(&be->launch, w, p, x, partial, arrived);
 }
 
-static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired)
+static bool uses_library(cuda_backend *be, int n)
+{
+    return n > OWN_ROWS && cublas_ready(be);
+}
+
+/* The segments are all packed, or none is. */
+static bool is_uniform(const trueno_weight *w)
+{
+    for (int i = 1; i < w->n_segments; i++)
+        if (is_packed(&w->segment[i]) != is_packed(&w->segment[0]))
+            return false;
+    return true;
+}
+
+bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
+{
+    memset(out, 0, sizeof *out);
+    if (n < 2 || w->cols % 256 != 0 || !is_uniform(w) || uses_library(be, n))
+        return false; /* what pads a row would have to be zeros */
+    out->operands = is_packed(&w->segment[0]);
+    if (n <= MOST_VECTORS)
+        return out->operands && get_rounded(be, n, w->cols, &out->rounded);
+    return get_halves(be, n, w->cols, batch_row_tiles(&be->launch, n), &out->halves);
+}
+
+static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
+                      bool ready)
 {
     half_rows x;
-    bool library = p->n > OWN_ROWS && cublas_ready(be);
+    bool library = uses_library(be, p->n);
 
     if (!get_halves(be, p->n, w->cols, library ? 0 : batch_row_tiles(&be->launch, p->n), &x))
         return;
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];
 
-        if (i == 0 || is_packed(s) != is_packed(s - 1))
+        if (!ready && (i == 0 || is_packed(s) != is_packed(s - 1)))
             launch_half_rows(&be->launch, p->x, p->n, w->cols, p->norm, is_packed(s), &x);
         if (library) {
             library_segment(be, w, s, &x, p, unpaired);
@@ -149,12 +174,13 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
     }
 }
 
-void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired)
+void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
+                 bool ready)
 {
     if (p->n == 1)
         launch_matvec(&be->launch, w, p, NULL, NULL, NULL);
     else if (p->n <= MOST_VECTORS)
-        few_rows(be, w, p);
+        few_rows(be, w, p, ready);
     else
-        many_rows(be, w, p, unpaired);
+        many_rows(be, w, p, unpaired, ready);
 }

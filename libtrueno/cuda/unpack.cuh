@@ -240,11 +240,4 @@ template <int TYPE> struct Unit {
     }
 };
 
-/* Columns of a unit's group of 32 in the order of its operands: value 8 t + 4 h + k of an "operand
- * order" array is column 16 h + 4 t + k. The inverse for column c: */
-__device__ __forceinline__ int operand_order(int c)
-{
-    return (c & 12) * 2 + (c >> 4) * 4 + (c & 3);
-}
-
 #endif
