@@ -203,7 +203,6 @@ static void close_backend(trueno_backend *table)
         (void)cudaFree(be->experts[i].device);
     for (int i = 0; i < N_STEPS; i++) {
         step_memory_free(&be->steps[i]);
-        step_memory_free(&be->settings[i]);
     }
     trueno_release(allocator, be->ops, (size_t)be->room_ops * sizeof *be->ops);
     if (be->stream != NULL)

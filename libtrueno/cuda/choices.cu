@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Choices of tokens: their settings go up before the step's kernels, the results come down by
+/* Choices of tokens: their settings go up with the step's rows, the results come down by
  * themselves, into pinned memory of the session, where any thread may wait for them. */
 #include "internal.h"
 
@@ -40,22 +40,14 @@ trueno_status cuda_choose(trueno_backend *table, const float *logits, int32_t n,
                           trueno_choice *choices, trueno_error *err)
 {
     cuda_backend *be = cuda_of(table);
-    size_t bytes = (size_t)n * sizeof(choice_row);
-    step_memory *m = step_memory_next(be, be->settings, &be->settings_at, N_STEPS);
-    uint8_t *device = (uint8_t *)scratch_get(
-        be, SCRATCH_CHOICES,
-        CHOICE_ROWS * (sizeof(choice_row) + (size_t)CHOICE_PARTS * CHOICE_PART_BYTES));
+    const choice_row *device;
+    choice_row *rows = step_choices(be, n, &device);
 
-    if (device != NULL && step_room(be, m, bytes)) {
+    if (rows != NULL) {
         for (int32_t i = 0; i < n; i++)
-            fill_row(&choices[i], (choice_row *)m->data + i);
-        cuda_note(be, cudaMemcpyAsync(device, m->data, bytes, cudaMemcpyHostToDevice, be->stream),
-                  "settings of choices");
-        cuda_note(be, cudaEventRecord(m->read, be->stream), "an event");
+            fill_row(&choices[i], &rows[i]);
+        record_choose(be, logits, n, width, device);
         flush(be, logits);
-        launch_choose(&be->launch, (const choice_row *)device, logits, n, width,
-                      device + CHOICE_ROWS * sizeof(choice_row));
-        cuda_note(be, cudaGetLastError(), "launching kernels");
     }
     if (be->failure.status != TRUENO_OK && err != NULL)
         *err = be->failure;

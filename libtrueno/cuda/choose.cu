@@ -12,7 +12,7 @@ enum {
     PARTS = CHOICE_PARTS,
     PART_WARPS = 8,
     CHOOSE_THREADS = 1024,
-    LOADS = 8,         /* logits of a lane on their way at a time */
+    LOADS = 5,         /* logits of a lane on their way at a time */
     MOST_SORTED = 4096 /* more values at the bound: a slower way */
 };
 
@@ -23,8 +23,31 @@ struct part_facts {
     float bad;          /* a value that is not finite and not -infinity, else 0 */
 };
 
-static_assert(sizeof(part_facts) == CHOICE_PART_BYTES, "kernels.h knows the size");
+static_assert(sizeof(part_facts) * PARTS == CHOICE_FACTS_BYTES, "kernels.h knows the size");
 static_assert((int)PARTS == (int)CHOOSE_THREADS, "a thread has a part");
+
+/* Floats in an order of unsigned numbers. */
+__device__ __forceinline__ uint32_t ordered(float x)
+{
+    const uint32_t u = __float_as_uint(x);
+
+    return u & 0x80000000u ? ~u : u | 0x80000000u;
+}
+
+__device__ __forceinline__ float unordered(uint32_t u)
+{
+    return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
+}
+
+/* The largest of a warp's numbers. */
+__device__ __forceinline__ float warp_largest(float x)
+{
+#if __CUDA_ARCH__ >= 800
+    return unordered(__reduce_max_sync(ALL_LANES, ordered(x)));
+#else
+    return warp_max(x);
+#endif
+}
 
 /* Logit `id`, `v` by itself, after bias and penalties. */
 __device__ __forceinline__ float changed_logit(const choice_row &c, int id, float v)
@@ -92,6 +115,8 @@ __global__ __launch_bounds__(32 * PART_WARPS) void look_kernel(const choice_row 
 
     if (c.top_k == 0)
         return;
+    const bool changes = c.n_bias > 0 || c.n_recent > 0 || c.last != NULL;
+
     for (int from = first + lane; from < end; from += 32 * LOADS) {
         float now = f.largest;
         lane_logits v;
@@ -101,38 +126,26 @@ __global__ __launch_bounds__(32 * PART_WARPS) void look_kernel(const choice_row 
 #pragma unroll
         for (int k = 0; k < LOADS; k++) {
             now = fmaxf(now, v.own[k]);
-            if (v.own[k] > -INFINITY)
+            if (changes && v.own[k] > -INFINITY)
                 f.most = fmaxf(f.most, changed_logit(c, from + 32 * k, v.own[k]));
         }
         if (now == -INFINITY)
             continue;
-        f.sum *= expf(f.largest - now);
+        f.sum *= __expf(f.largest - now);
 #pragma unroll
         for (int k = 0; k < LOADS; k++)
-            f.sum += expf(v.own[k] - now);
+            f.sum += __expf(v.own[k] - now);
         f.largest = now;
     }
-    const float largest = warp_max(f.largest);
+    const float largest = warp_largest(f.largest);
 
-    f.sum = warp_sum(largest > -INFINITY ? f.sum * expf(f.largest - largest) : 0.0f);
+    f.sum = warp_sum(largest > -INFINITY ? f.sum * __expf(f.largest - largest) : 0.0f);
     f.largest = largest;
-    f.most = warp_max(f.most);
-    f.bad = warp_max(f.bad);
+    f.most = changes ? warp_largest(f.most) : largest + 0.0f;
+    f.bad = __any_sync(ALL_LANES, f.bad > 0) ? 1.0f : 0.0f;
     if (lane == 0)
-        facts[(size_t)blockIdx.y * PARTS + part] = f;
-}
-
-/* Floats in an order of unsigned numbers. */
-__device__ __forceinline__ uint32_t ordered(float x)
-{
-    const uint32_t u = __float_as_uint(x);
-
-    return u & 0x80000000u ? ~u : u | 0x80000000u;
-}
-
-__device__ __forceinline__ float unordered(uint32_t u)
-{
-    return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
+        *(float4 *)&facts[(size_t)blockIdx.y * PARTS + part] =
+            make_float4(f.most, f.largest, f.sum, f.bad);
 }
 
 /* Larger keys first; n is a power of two. */
@@ -295,13 +308,13 @@ __device__ float gather_parts(const float4 f, float scratch[3][CHOOSE_THREADS / 
                               double sums[CHOOSE_THREADS / 32], float *top)
 {
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
-    const float3 in_warp = make_float3(warp_max(f.x), warp_max(f.y), warp_max(f.w));
+    const float3 in_warp = make_float3(warp_largest(f.x), warp_largest(f.y), warp_largest(f.w));
 
     if (lane == 0)
         scratch[0][warp] = in_warp.x, scratch[1][warp] = in_warp.y, scratch[2][warp] = in_warp.z;
     __syncthreads();
-    *top = warp_max(scratch[0][lane]);
-    const float largest = warp_max(scratch[1][lane]), bad = warp_max(scratch[2][lane]);
+    *top = warp_largest(scratch[0][lane]);
+    const float largest = warp_largest(scratch[1][lane]), bad = warp_largest(scratch[2][lane]);
     double sum = f.y > -INFINITY ? (double)(f.z * expf(f.y - largest)) : 0.0;
 
     for (int m = 16; m > 0; m >>= 1)
@@ -319,25 +332,16 @@ __device__ float gather_parts(const float4 f, float scratch[3][CHOOSE_THREADS / 
     return largest + logf((float)sum);
 }
 
-__global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row *rows,
-                                                                const float *logits, int width,
-                                                                const part_facts *facts)
+/* One choice. `mine`: what this thread's part says. `rehearsal`: the result is not kept. */
+__device__ __forceinline__ void choose_one(const choice_row &c, const float *row, int width,
+                                           const float4 mine, bool rehearsal)
 {
     __shared__ uint64_t key[MOST_SORTED], best[CHOOSE_THREADS / 32];
     __shared__ float value[TRUENO_MOST_CANDIDATES], probability[TRUENO_MOST_CANDIDATES];
     __shared__ float scratch[3][CHOOSE_THREADS / 32];
     __shared__ double total, sums[CHOOSE_THREADS / 32];
     __shared__ int count, n_kept;
-    const float *row = logits + (size_t)blockIdx.x * width;
-
-    pdl_launch();
-    pdl_wait();
-    const choice_row &c = rows[blockIdx.x];
     const int k = c.top_k;
-
-    if (k == 0)
-        return;
-    const float4 mine = __ldcg((const float4 *)(facts + (size_t)blockIdx.x * PARTS) + threadIdx.x);
     float bound;
     const float log_sum = gather_parts(mine, scratch, sums, &bound);
 
@@ -378,16 +382,43 @@ __global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row
         const bool drawn = n > 1 && c.temperature > 0;
         const int at = drawn ? draw(probability, n, c.random) : 0;
         const int id = n > 0 ? (int)(0xffffffffu - (uint32_t)key[at]) : 0;
+        const float log_probability = __ldcg(row + id) - log_sum;
         volatile choice_result *out = c.result;
 
+        if (rehearsal)
+            return;
         *c.place = id;
         out->id = log_sum == INFINITY              ? TRUENO_CHOSEN_NOT_FINITE
                   : n == 0 || log_sum == -INFINITY ? TRUENO_CHOSEN_NONE
                                                    : id;
         out->probability = drawn ? probability[at] : 1.0f;
-        out->log_probability = __ldcg(row + id) - log_sum;
+        out->log_probability = log_probability;
         __threadfence_system();
         out->number = c.number;
+    }
+}
+
+/* A block a row. While the product before it runs it makes a choice between the first part's
+ * logits, whatever they are, to no avail but that its instructions, which the weights have pushed
+ * out of the caches since the last token, are there when it counts. */
+__global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row *rows,
+                                                                const float *logits, int width,
+                                                                const part_facts *facts)
+{
+    const float *row = logits + (size_t)blockIdx.x * width;
+    const choice_row &c = rows[blockIdx.x]; /* there before the step's first kernel */
+
+    pdl_launch();
+#pragma unroll 1
+    for (int pass = 0; pass < 2 && c.top_k > 0; pass++) {
+        float4 mine = make_float4(threadIdx.x == 0 ? 0.0f : -INFINITY, 0, 1, 0);
+
+        if (pass == 1) {
+            pdl_wait();
+            mine = __ldcg((const float4 *)(facts + (size_t)blockIdx.x * PARTS) + threadIdx.x);
+        }
+        choose_one(c, row, width, mine, pass == 0);
+        __syncthreads();
     }
 }
 

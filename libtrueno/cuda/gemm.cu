@@ -9,6 +9,7 @@ enum { EARLY = 2 }; /* fours of a norm's weights that a thread holds */
 
 /* Rows as halves, scaled by a power of two where they leave the range in which halves are accurate.
  */
+template <int LOADS>
 __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int n, int cols,
                                                             row_norm norm, float eps, bool operands,
                                                             half_rows out)
@@ -17,7 +18,7 @@ __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int 
     const int row = blockIdx.x;
     const bool early = norm.kind >= 0 && (cols & 3) == 0 && cols <= 4 * EARLY * (int)blockDim.x;
     float4 weight[EARLY]; /* constant: here before the rows are */
-    row_quads<ROW_LOADS> in;
+    row_quads<LOADS> in;
     float most = 0;
 
     pdl_launch();
@@ -74,8 +75,11 @@ void launch_half_rows(const launcher *l, const float *x, int n, int cols, const 
 
     if (norm != NULL)
         facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
-    LAUNCH(l, half_rows_kernel, padded, row_threads(cols), 0, x, n, cols, facts,
-           norm != NULL ? norm->eps : 0.0f, operand_order, *out);
+#define HALF_ROWS(LOADS)                                                                \
+    LAUNCH(l, half_rows_kernel<LOADS>, padded, row_threads(cols), 0, x, n, cols, facts, \
+           norm != NULL ? norm->eps : 0.0f, operand_order, *out)
+    FOR_ROW_LOADS(cols, HALF_ROWS);
+#undef HALF_ROWS
 }
 
 /* Group s of a step as halves in the order of operand_halves(), each rounded once, as there is time

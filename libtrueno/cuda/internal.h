@@ -49,7 +49,8 @@ typedef enum op_kind {
     OP_ADD_GATED,
     OP_GATHER,
     OP_SOFTCAP,
-    OP_EXPERTS
+    OP_EXPERTS,
+    OP_CHOOSE
 } op_kind;
 
 /* An operation as it was asked for. Zeroed first, so that equal operations are equal bytes. */
@@ -69,6 +70,7 @@ typedef struct operation {
     const trueno_weight *down_weight;
     int32_t n_experts, n_used;
     bool renormalize;
+    const choice_row *choices; /* device */
 } operation;
 
 /* What a list of operations stands on besides the operations. */
@@ -91,8 +93,8 @@ typedef struct graph_entry {
     uint64_t used;
 } graph_entry;
 
-/* Pinned memory of a step: row_info[n_rows], then numbers of gathers, or settings of choices.
- * `read` is recorded when the device has been told to copy it. */
+/* Pinned memory of a step: row_info[n_rows], numbers of gathers, settings of choices. `read` is
+ * recorded when the device has been told to copy it. */
 typedef struct step_memory {
     void *data;
     size_t bytes;
@@ -137,9 +139,8 @@ typedef struct cuda_backend {
     const trueno_rows *rows; /* of the step under way, or NULL */
     step_key key;
     step_memory steps[N_STEPS], *step; /* step: the one under way */
-    step_memory settings[N_STEPS];     /* of choices */
-    uint32_t step_at, settings_at;
-    int32_t n_gathered;
+    uint32_t step_at;
+    int32_t n_gathered, n_choices;
     bool uploaded, flushed; /* the step's rows; any of its operations */
 
     operation *ops;
@@ -214,8 +215,12 @@ step_memory *step_memory_next(cuda_backend *be, step_memory *memories, uint32_t 
 void step_memory_free(step_memory *m);
 /* Put row numbers beside the step's rows; returns where, counted in numbers. */
 int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n);
+/* Pinned memory for the settings of n choices, and where the device will find them; NULL: none. */
+choice_row *step_choices(cuda_backend *be, int32_t n, const choice_row **device);
 /* Run what is on the list; the array that holds `kept` must have its value afterwards. */
 void flush(cuda_backend *be, const void *kept);
+void record_choose(cuda_backend *be, const float *logits, int32_t n, int32_t width,
+                   const choice_row *choices);
 void graphs_drop(cuda_backend *be);
 
 /* choices.cu */

@@ -331,6 +331,14 @@ static bool can_store_in_attention(const pass *p, int i)
            attention_has_tiles(&o->attention, p->be->key.kv.type);
 }
 
+static void run_choose(cuda_backend *be, const operation *o)
+{
+    void *facts = scratch_get(be, SCRATCH_CHOICES, CHOICE_FACTS_BYTES * CHOICE_ROWS);
+
+    if (facts != NULL)
+        launch_choose(&be->launch, o->choices, o->x, o->n, o->width, facts);
+}
+
 /* The only row of a step, gathered, normalised in place and multiplied: its copy is not needed. */
 static bool is_copy_of_row(const pass *p, int i)
 {
@@ -392,6 +400,9 @@ static int run_one(pass *p, int i)
         return 1;
     case OP_EXPERTS:
         run_experts(p, o);
+        return 1;
+    case OP_CHOOSE:
+        run_choose(be, o);
         return 1;
     }
     return 1;

@@ -200,13 +200,14 @@ __global__ __launch_bounds__(32 * (ROWS == 1 ? PLAIN_WARPS_OF_ROW : PLAIN_WARPS)
 }
 
 /* Rows into planes, as round_single_row() does it; a block each. */
+template <int LOADS>
 __global__ __launch_bounds__(1024, 1) void round_rows_kernel(const float *x, int cols, int padded,
                                                              row_norm norm, float eps,
                                                              rounded_rows out)
 {
     __shared__ float scratch[32];
     const int r = blockIdx.x;
-    row_quads<ROW_LOADS> in;
+    row_quads<LOADS> in;
 
     pdl_launch();
     pdl_wait();
@@ -223,8 +224,11 @@ void launch_round_rows(const launcher *l, const float *x, int n, int cols, const
 
     if (norm != NULL)
         facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
-    LAUNCH(l, round_rows_kernel, n, row_threads(cols), 0, x, cols, padded, facts,
-           norm != NULL ? norm->eps : 0.0f, *out);
+#define ROUND_ROWS(LOADS)                                                                \
+    LAUNCH(l, round_rows_kernel<LOADS>, n, row_threads(cols), 0, x, cols, padded, facts, \
+           norm != NULL ? norm->eps : 0.0f, *out)
+    FOR_ROW_LOADS(cols, ROUND_ROWS);
+#undef ROUND_ROWS
 }
 
 static bool is_packed(const weight_segment *s)

@@ -298,3 +298,14 @@ void record_fill(trueno_backend *table)
     table->softcap = op_softcap;
     table->experts = op_experts;
 }
+
+void record_choose(cuda_backend *be, const float *logits, int32_t n, int32_t width,
+                   const choice_row *choices)
+{
+    operation *o = add_operation(be, OP_CHOOSE);
+
+    o->n = n;
+    o->x = logits;
+    o->width = width;
+    o->choices = choices;
+}

@@ -107,12 +107,21 @@ struct row_norm {
     }
 };
 
-/* Threads for a row, so that most rows stay in registers. */
+/* Threads for a row, so that most rows stay in registers, with few loads a thread where the row is
+ * short: a kernel's instructions have to be fetched as well. */
 static inline int row_threads(int cols)
 {
     return cols <= 2048 ? 256 : cols <= 6144 ? 512 : 1024;
 }
 
-enum { ROW_LOADS = 7 };
+enum { ROW_LOADS = 7, FEW_LOADS = 3 };
+
+#define FOR_ROW_LOADS(cols, LAUNCH_IT) \
+    do {                               \
+        if ((cols) <= 12288)           \
+            LAUNCH_IT(FEW_LOADS);      \
+        else                           \
+            LAUNCH_IT(ROW_LOADS);      \
+    } while (0)
 
 #endif

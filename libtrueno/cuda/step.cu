@@ -50,22 +50,59 @@ static size_t rows_bytes(const cuda_backend *be)
     return (size_t)be->key.n_rows * sizeof(row_info);
 }
 
-int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
+/* Where the settings of choices lie: behind rows and numbers. */
+static size_t choices_at(const cuda_backend *be)
 {
-    int32_t first = be->n_gathered;
-    size_t at = rows_bytes(be) + (size_t)first * sizeof *numbers;
+    return (rows_bytes(be) + (size_t)be->n_gathered * sizeof(int32_t) + 15) / 16 * 16;
+}
 
+/* All that goes up. */
+static size_t step_bytes(const cuda_backend *be)
+{
+    return choices_at(be) + (size_t)be->n_choices * sizeof(choice_row);
+}
+
+/* Pinned memory for what goes up with the step's rows, up to `bytes`; NULL: none. */
+static uint8_t *step_host(cuda_backend *be, size_t bytes)
+{
     if (be->uploaded) { /* the copy to the device may still read what is there */
         cuda_note(be, cudaStreamSynchronize(be->stream), "waiting for the device");
         be->uploaded = false;
     }
     if (be->step == NULL) /* outside a step */
         be->step = step_memory_next(be, be->steps, &be->step_at, N_STEPS);
-    if (!step_room(be, be->step, at + (size_t)n * sizeof *numbers))
+    return step_room(be, be->step, bytes) ? (uint8_t *)be->step->data : NULL;
+}
+
+/* The device's copy. Room for more than this step, so that gathers of later ones do not move it. */
+static uint8_t *step_device(cuda_backend *be, size_t bytes)
+{
+    return (uint8_t *)scratch_get(be, SCRATCH_STEP, (bytes + 65535) / 65536 * 65536);
+}
+
+int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
+{
+    int32_t first = be->n_gathered;
+    size_t at = rows_bytes(be) + (size_t)first * sizeof *numbers;
+    uint8_t *host = step_host(be, at + (size_t)n * sizeof *numbers);
+
+    if (host == NULL)
         return 0;
-    memcpy((uint8_t *)be->step->data + at, numbers, (size_t)n * sizeof *numbers);
+    memcpy(host + at, numbers, (size_t)n * sizeof *numbers);
     be->n_gathered += n;
     return first;
+}
+
+choice_row *step_choices(cuda_backend *be, int32_t n, const choice_row **device)
+{
+    size_t bytes = choices_at(be) + (size_t)n * sizeof(choice_row);
+    uint8_t *host = step_host(be, bytes), *copy = step_device(be, bytes);
+
+    if (host == NULL || copy == NULL)
+        return NULL;
+    be->n_choices = n;
+    *device = (const choice_row *)(copy + choices_at(be));
+    return (choice_row *)(host + choices_at(be));
 }
 
 static void fill_rows(cuda_backend *be, const trueno_rows *rows)
@@ -128,7 +165,7 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
         be->key.kv = kv->layer0;
         be->key.layer_bytes = kv->layer_bytes;
     }
-    be->n_gathered = 0;
+    be->n_gathered = be->n_choices = 0;
     be->uploaded = be->flushed = false;
     be->step = step_memory_next(be, be->steps, &be->step_at, N_STEPS);
     if (!step_room(be, be->step, rows_bytes(be)))
@@ -143,7 +180,7 @@ static void step_close(cuda_backend *be)
     flush(be, NULL);
     be->rows = NULL;
     memset(&be->key, 0, sizeof be->key);
-    be->n_gathered = 0;
+    be->n_gathered = be->n_choices = 0;
 }
 
 trueno_status cuda_step_end(trueno_backend *table, trueno_error *err)
@@ -232,10 +269,9 @@ static void graph_capture(cuda_backend *be, graph_entry *g, const void *kept)
 
 static void upload_rows(cuda_backend *be)
 {
-    size_t bytes = rows_bytes(be) + (size_t)be->n_gathered * sizeof(int32_t);
+    size_t bytes = step_bytes(be);
 
-    /* Room for more than this step, so that gathers of later ones do not move it. */
-    be->key.rows = scratch_get(be, SCRATCH_STEP, (bytes + 65535) / 65536 * 65536);
+    be->key.rows = step_device(be, bytes);
     if (bytes > 0 && be->key.rows != NULL && !be->uploaded) {
         cuda_note(be,
                   cudaMemcpyAsync((void *)be->key.rows, be->step->data, bytes,
