@@ -83,7 +83,7 @@ void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, 
 }
 
 void launch_batch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
-                  float *partial, unsigned *arrived)
+                  float *partial, unsigned *arrived, int beside_which)
 {
     batch_args a = {};
 
@@ -100,6 +100,7 @@ void launch_batch(const launcher *l, const trueno_weight *w, const product *p, c
     a.activation = p->activation;
     a.partial = partial;
     a.arrived = arrived;
+    a.beside = (beside)beside_which;
     for (int i = 0; i < w->n_segments; i++) {
         int m_tiles = p->pair_rows > 0 ? 2 : 1, shared;
 

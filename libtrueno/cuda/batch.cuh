@@ -226,7 +226,7 @@ __global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
             }
         }
     };
-    pdl_launch();
+    beside_begin(a.beside);
     x.begin(xs, bars, units);
     if constexpr (B::IN_BLOCKS) {
         ring.begin(rings + (size_t)warp * a.ring_bytes, bars + a.slice_units + warp * a.slots,
@@ -234,7 +234,7 @@ __global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
         for (int i = 0; i < a.slots; i++)
             fetch();
     }
-    pdl_wait();
+    beside_wait(a.beside);
     x.ask(a.x + blockIdx.y * a.pass_size + (size_t)first_unit * UNIT_16, units);
     float sum[N_TILES][M_TILES][4] = {};
     float *flat = &sum[0][0][0];
@@ -297,8 +297,10 @@ __global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
             store_job<M_TILES, 1>(a, first_job + k / N_TILES, first_x + 8 * i, 1, FACTOR, lane,
                                   one);
     }
-    if (a.slices == 1)
+    if (a.slices == 1) {
+        beside_end(a.beside);
         return;
+    }
     __syncwarp();
     for (int k0 = warp; k0 < jobs * N_TILES; k0 += 32 * warps) { /* a lane asks for each */
         const int mine = k0 + lane * warps;

@@ -3,6 +3,7 @@
 #ifndef CUDA_BATCH_TABLE_H
 #define CUDA_BATCH_TABLE_H
 
+#include "beside.cuh"
 #include "kernels.h"
 
 /* Warps of a block, at most: what leaves each the registers that it needs. */
@@ -27,6 +28,7 @@ typedef struct batch_args {
     int slices, slice_units, blocks; /* blocks: that share a slice */
     float *partial;
     unsigned *arrived;
+    beside beside;
 } batch_args;
 
 typedef void (*batch_fn)(const batch_args);

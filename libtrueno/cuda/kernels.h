@@ -117,7 +117,7 @@ int batch_row_tiles(const launcher *l, int n);
 void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, int n_tiles,
                    size_t *floats, size_t *counters);
 void launch_batch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
-                  float *partial, unsigned *arrived);
+                  float *partial, unsigned *arrived, int beside); /* see beside.cuh */
 
 /* weight.cu */
 void launch_pack(cudaStream_t stream, int type, const uint8_t *rows, int n_rows, size_t row_bytes,

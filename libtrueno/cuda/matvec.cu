@@ -489,7 +489,9 @@ void launch_matvec(const launcher *l, const trueno_weight *w, const product *p,
 
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];
+        bool both = rows > 1 && is_packed(s) && i + 1 < w->n_segments && is_packed(s + 1);
 
+        a.beside = beside_of(a.beside, both);
         a.segment[0] = *s;
         if (s->type == TRUENO_F16 || (s->type == TRUENO_BF16 && l->capability >= 80)) {
             launch_half(l, &a, split, rows, y_blocks);

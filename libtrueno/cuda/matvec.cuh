@@ -6,6 +6,7 @@
 #ifndef CUDA_MATVEC_CUH
 #define CUDA_MATVEC_CUH
 
+#include "beside.cuh"
 #include "kernels.h"
 #include "ring.cuh"
 #include "rounding.cuh"
@@ -34,6 +35,7 @@ typedef struct matvec_args {
     const int32_t *expert; /* NULL: none; else block row y multiplies data[expert[y]] */
     const uint64_t *expert_data;
     int expert_shared; /* block rows that share a row of x */
+    beside beside;     /* of several rows */
 } matvec_args;
 
 /* A slice of the columns is some units or, where there are more slices than units, a step of one.
@@ -359,7 +361,7 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
         round_single_row(a, row, seg.units * U::STEPS * 128, scratch, x);
         __syncthreads();
     } else {
-        pdl_wait();
+        beside_wait(a.beside);
     }
     float factor = 1;
     if (ROWS == 1 && a.norm_kind >= 0) {
@@ -442,11 +444,12 @@ __global__ __launch_bounds__(32 * (ROWS == 1 ? MOST_WARPS : MOST_WARPS_OF_ROWS),
 {
     extern __shared__ __align__(16) unsigned char shared[];
 
-    pdl_launch();
+    beside_begin(ROWS == 1 ? BESIDE_NONE : a.beside);
     if (TYPE0 == TYPE1 || (int)blockIdx.x < a.blocks[0])
         matvec_run<TYPE0, ROWS>(a, a.segment[0], blockIdx.x, a.blocks[0], shared);
     else
         matvec_run<TYPE1, ROWS>(a, a.segment[1], blockIdx.x - a.blocks[0], a.blocks[1], shared);
+    beside_end(ROWS == 1 ? BESIDE_NONE : a.beside);
 }
 
 #endif

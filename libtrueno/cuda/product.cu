@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One product, by the number of rows: fused matrix-vector kernels, halves through our own kernel,
  * or weights expanded a part at a time for cuBLAS. */
+#include "beside.cuh"
 #include "internal.h"
 #include "layout.h"
 
@@ -110,7 +111,7 @@ static void library_segment(cuda_backend *be, const trueno_weight *w, const weig
 
 /* Our own kernel for a weight that is packed or plain throughout. */
 static void own_product(cuda_backend *be, const trueno_weight *w, const half_rows *x,
-                        const product *p)
+                        const product *p, beside beside)
 {
     size_t floats, counters;
     float *partial = NULL;
@@ -123,7 +124,7 @@ static void own_product(cuda_backend *be, const trueno_weight *w, const half_row
         if (partial == NULL || arrived == NULL)
             return;
     }
-    launch_batch(&be->launch, w, p, x, partial, arrived);
+    launch_batch(&be->launch, w, p, x, partial, arrived, beside);
 }
 
 static bool uses_library(cuda_backend *be, int n)
@@ -151,10 +152,28 @@ bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *o
     return get_halves(be, n, w->cols, batch_row_tiles(&be->launch, n), &out->halves);
 }
 
+/* Are segments i and i + 1 packed, and is each added up by the blocks that have it? */
+static bool can_be_beside(cuda_backend *be, const trueno_weight *w, int i, const half_rows *x,
+                          const product *p)
+{
+    if (i + 1 >= w->n_segments)
+        return false;
+    for (int k = i; k < i + 2; k++) {
+        trueno_weight one = only_segment(w, k);
+        size_t floats, counters;
+
+        batch_scratch(&be->launch, &one, p, x->tiles, &floats, &counters);
+        if (!is_packed(&w->segment[k]) || counters > 0)
+            return false;
+    }
+    return true;
+}
+
 static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
                       bool ready)
 {
     half_rows x;
+    beside side = BESIDE_NONE;
     bool library = uses_library(be, p->n);
 
     if (!get_halves(be, p->n, w->cols, library ? 0 : batch_row_tiles(&be->launch, p->n), &x))
@@ -169,7 +188,8 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
         } else {
             trueno_weight one = only_segment(w, i);
 
-            own_product(be, &one, &x, p);
+            side = beside_of(side, can_be_beside(be, w, i, &x, p));
+            own_product(be, &one, &x, p, side);
         }
     }
 }
