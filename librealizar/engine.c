@@ -24,8 +24,6 @@ static realizar_engine_options read_options(const realizar_engine_options *given
 
     if (given != NULL)
         memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
-    if (o.step_rows <= 0)
-        o.step_rows = 512;
     return o;
 }
 
@@ -119,6 +117,18 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     return trueno_backend_open(&e->backend, "cpu", &b, err);
 }
 
+/* A GPU has more to do at once; but a small model's working arrays should not outgrow its weights. */
+static int32_t choose_step_rows(const realizar_engine *e, const realizar_engine_options *o)
+{
+    enum { ROWS = 512, MORE_ROWS = 1024, LARGE_MODEL = 1000000000 };
+    trueno_memory_use use = {0};
+
+    if (o->step_rows > 0)
+        return o->step_rows;
+    e->backend->memory_use(e->backend, &use);
+    return use.device_total > 0 && apr_model_bytes(e->model) >= LARGE_MODEL ? MORE_ROWS : ROWS;
+}
+
 static trueno_status make_tokenizer(realizar_engine *e, const realizar_engine_options *o,
                                     trueno_error *err)
 {
@@ -139,10 +149,10 @@ static trueno_status engine_fill(realizar_engine *e, const realizar_engine_optio
 
     e->config = apr_model_config(e->model);
     if ((status = check_config(e, err)) < 0 || (status = choose_context(e, o, err)) < 0 ||
-        (status = step_prepare(e, err)) < 0 || (status = make_tokenizer(e, o, err)) < 0 ||
-        (status = open_backend(e, o, err)) < 0)
+        (status = make_tokenizer(e, o, err)) < 0 || (status = open_backend(e, o, err)) < 0)
         return status;
-    if ((status = bind_weights(e, err)) < 0)
+    e->step_rows = choose_step_rows(e, o);
+    if ((status = step_prepare(e, err)) < 0 || (status = bind_weights(e, err)) < 0)
         return status;
     return choice_prepare(e, err);
 }
@@ -161,7 +171,6 @@ static trueno_status engine_new(realizar_engine **out, apr_model *model,
     e->allocator = o->allocator;
     e->log = o->log;
     e->arena.allocator = o->allocator;
-    e->step_rows = o->step_rows;
     e->kv_type = o->kv_type;
     e->process = getpid();
     pthread_mutex_init(&e->lock, NULL);

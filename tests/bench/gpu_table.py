@@ -64,7 +64,7 @@ def check(build, models):
         text = run(find(build, name))
         print(f"{name}: {text.strip().splitlines()[-1]}", flush=True)
     for model in ["demo", *models]:
-        text = run(find(build, "gpu-model"), model)
+        text = run(find(build, "gpu-model"), "--kv-f32", model)
         print(f"gpu-model {model}: {text.strip().splitlines()[-1]}", flush=True)
 
 

@@ -171,8 +171,10 @@ def main():
     parser.add_argument("--exceptions", default=EXCEPTIONS, help="default: the file beside the golden sets")
     parser.add_argument("--first", type=int, default=0, help="only so many cases (default: all)")
     parser.add_argument("--tokens", type=int, default=0, help="only so many tokens of each (default: all)")
-    parser.add_argument("options", nargs="*")
-    args = parser.parse_args()
+    words = sys.argv[1:]
+    ours = words.index("--") if "--" in words else len(words)
+    args = parser.parse_args(words[:ours])
+    args.options = words[ours + 1:]
     with open(args.golden, encoding="utf-8") as f:
         golden = json.load(f)
     exceptions = read_exceptions(args.exceptions, golden)

@@ -30,7 +30,7 @@ typedef struct realizar_engine_options {
     int32_t threads; /**< CPU threads; 0: physical cores in the affinity mask and quota */
     int32_t device;  /**< GPU ordinal */
     int32_t context; /**< positions a session may have; 0: the model's limit */
-    int32_t step_rows; /**< most rows computed at once; 0: 512 */
+    int32_t step_rows; /**< most rows computed at once; 0: 512, 1,024 for 1 GB and more on a GPU */
     trueno_kv_type kv_type;
     bool keep_mapping;    /**< compute from the file's own layout (less memory written, slower) */
     bool lenient, verify; /**< as in apr_model_options */
