@@ -5,148 +5,14 @@
  * the k-th largest logit from below, so the second kernel, a block a row, reads only the parts with
  * such maxima, sorts what reaches the bound, and draws. Sums over candidates are in double, one
  * after the other, as on the host; exponentials are rounded from double, as a good expf() is. */
-#include "kernels.h"
-#include "device.cuh"
+#include "choose.cuh"
 
 enum {
-    PARTS = CHOICE_PARTS,
-    PART_WARPS = 8,
     CHOOSE_THREADS = 1024,
-    LOADS = 5,         /* logits of a lane on their way at a time */
     MOST_SORTED = 4096 /* more values at the bound: a slower way */
 };
 
-/* What a warp found in its part. */
-struct part_facts {
-    float most;         /* after bias and penalties */
-    float largest, sum; /* of the model's own logits: sum of exp(logit - largest) */
-    float bad;          /* a value that is not finite and not -infinity, else 0 */
-};
-
-static_assert(sizeof(part_facts) * PARTS == CHOICE_FACTS_BYTES, "kernels.h knows the size");
 static_assert((int)PARTS == (int)CHOOSE_THREADS, "a thread has a part");
-
-/* Floats in an order of unsigned numbers. */
-__device__ __forceinline__ uint32_t ordered(float x)
-{
-    const uint32_t u = __float_as_uint(x);
-
-    return u & 0x80000000u ? ~u : u | 0x80000000u;
-}
-
-__device__ __forceinline__ float unordered(uint32_t u)
-{
-    return __uint_as_float(u & 0x80000000u ? u & 0x7fffffffu : ~u);
-}
-
-/* The largest of a warp's numbers. */
-__device__ __forceinline__ float warp_largest(float x)
-{
-#if __CUDA_ARCH__ >= 800
-    return unordered(__reduce_max_sync(ALL_LANES, ordered(x)));
-#else
-    return warp_max(x);
-#endif
-}
-
-/* Logit `id`, `v` by itself, after bias and penalties. */
-__device__ __forceinline__ float changed_logit(const choice_row &c, int id, float v)
-{
-    for (int i = 0; i < c.n_bias; i++)
-        if (c.bias[i].id == id)
-            v += c.bias[i].bias;
-    if (c.n_recent > 0 || c.last != NULL) {
-        int count = 0;
-
-        for (int i = 0; i < c.n_recent; i++)
-            count += c.recent[i] == id;
-        if (c.last != NULL)
-            count += __ldcg(c.last) == id;
-        if (count > 0) {
-            v = v > 0 ? __fdiv_rn(v, c.repeat_penalty) : __fmul_rn(v, c.repeat_penalty);
-            v = __fsub_rn(
-                v, __fadd_rn(__fmul_rn(c.frequency_penalty, (float)count), c.presence_penalty));
-        }
-    }
-    return v + 0.0f; /* one zero */
-}
-
-/* A lane's logits of a part, `from` + 32 k, all asked for before one is used. What may not be
- * chosen is -infinity. */
-struct lane_logits {
-    float own[LOADS];
-
-    /* Returns whether one is a NaN or +infinity. */
-    __device__ __forceinline__ bool load(const choice_row &c, const float *row, int from, int end)
-    {
-        uint8_t barred[LOADS] = {};
-        bool bad = false;
-
-#pragma unroll
-        for (int k = 0; k < LOADS; k++) {
-            own[k] = from + 32 * k < end ? __ldcg(row + from + 32 * k) : -INFINITY;
-            if (c.forbidden != NULL && from + 32 * k < end)
-                barred[k] = c.forbidden[from + 32 * k];
-        }
-#pragma unroll
-        for (int k = 0; k < LOADS; k++) {
-            const bool is_bad = !(own[k] < INFINITY);
-
-            bad = bad || is_bad;
-            own[k] = is_bad || barred[k] ? -INFINITY : own[k];
-        }
-        return bad;
-    }
-};
-
-__global__ __launch_bounds__(32 * PART_WARPS) void look_kernel(const choice_row *rows,
-                                                               const float *logits, int width,
-                                                               part_facts *facts)
-{
-    const int part = blockIdx.x * PART_WARPS + (threadIdx.x >> 5), lane = threadIdx.x & 31;
-    const int each = (width + PARTS - 1) / PARTS, first = part * each,
-              end = min(width, first + each);
-    const float *row = logits + (size_t)blockIdx.y * width;
-    part_facts f = {-INFINITY, -INFINITY, 0, 0};
-
-    pdl_launch();
-    pdl_wait();
-    const choice_row &c = rows[blockIdx.y];
-
-    if (c.top_k == 0)
-        return;
-    const bool changes = c.n_bias > 0 || c.n_recent > 0 || c.last != NULL;
-
-    for (int from = first + lane; from < end; from += 32 * LOADS) {
-        float now = f.largest;
-        lane_logits v;
-
-        if (v.load(c, row, from, end))
-            f.bad = 1;
-#pragma unroll
-        for (int k = 0; k < LOADS; k++) {
-            now = fmaxf(now, v.own[k]);
-            if (changes && v.own[k] > -INFINITY)
-                f.most = fmaxf(f.most, changed_logit(c, from + 32 * k, v.own[k]));
-        }
-        if (now == -INFINITY)
-            continue;
-        f.sum *= __expf(f.largest - now);
-#pragma unroll
-        for (int k = 0; k < LOADS; k++)
-            f.sum += __expf(v.own[k] - now);
-        f.largest = now;
-    }
-    const float largest = warp_largest(f.largest);
-
-    f.sum = warp_sum(largest > -INFINITY ? f.sum * __expf(f.largest - largest) : 0.0f);
-    f.largest = largest;
-    f.most = changes ? warp_largest(f.most) : largest + 0.0f;
-    f.bad = __any_sync(ALL_LANES, f.bad > 0) ? 1.0f : 0.0f;
-    if (lane == 0)
-        *(float4 *)&facts[(size_t)blockIdx.y * PARTS + part] =
-            make_float4(f.most, f.largest, f.sum, f.bad);
-}
 
 /* Larger keys first; n is a power of two. */
 __device__ void sort_keys(uint64_t *key, int n)
@@ -425,7 +291,6 @@ __global__ __launch_bounds__(CHOOSE_THREADS) void choose_kernel(const choice_row
 void launch_choose(const launcher *l, const choice_row *rows, const float *logits, int n, int width,
                    void *facts)
 {
-    LAUNCH(l, look_kernel, dim3(PARTS / PART_WARPS, n), 32 * PART_WARPS, 0, rows, logits, width,
-           (part_facts *)facts);
+    launch_look(l, rows, logits, n, width, facts);
     LAUNCH(l, choose_kernel, n, CHOOSE_THREADS, 0, rows, logits, width, (const part_facts *)facts);
 }

@@ -231,6 +231,10 @@ trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t t
 
 /* lower.cu: launch the operations of the list, neighbours in one kernel where that is possible. */
 void frequencies_free(cuda_backend *be);
+/* Cosines and sines of the step's rows, computed where a rotation first needs them; `known`: those
+ * that this run over the step's operations has. NULL: none, or a failure. */
+const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
+                         const float2 *known[MAX_FREQUENCIES]);
 void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
 
 /* product.cu */

@@ -218,6 +218,8 @@ typedef struct choice_result {
 
 enum { CHOICE_PARTS = 1024, CHOICE_FACTS_BYTES = 16 * CHOICE_PARTS, CHOICE_ROWS = 64 };
 /* facts: CHOICE_FACTS_BYTES a row. */
+void launch_look(const launcher *l, const choice_row *rows, const float *logits, int n, int width,
+                 void *facts);
 void launch_choose(const launcher *l, const choice_row *rows, const float *logits, int n, int width,
                    void *facts);
 

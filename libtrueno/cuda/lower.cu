@@ -38,80 +38,6 @@ static bool is_dead(const pass *p, int writer, int from)
     return p->be->rows != NULL; /* outside a step every result counts */
 }
 
-void frequencies_free(cuda_backend *be)
-{
-    for (int i = 0; i < MAX_FREQUENCIES; i++) {
-        frequency_copy *f = &be->frequencies[i];
-
-        (void)cudaFree(f->device);
-        trueno_release(be->allocator, f->host, (size_t)f->n * sizeof *f->host);
-        memset(f, 0, sizeof *f);
-    }
-}
-
-static bool copy_frequencies(cuda_backend *be, frequency_copy *f, const float *from, int32_t n)
-{
-    size_t bytes = (size_t)n * sizeof *from;
-    void *device = NULL;
-    trueno_error err = {};
-
-    f->n = n;
-    f->host = (float *)trueno_allocate(be->allocator, bytes, 64);
-    if (f->host == NULL || device_alloc(be, bytes, "rotary frequencies", &device, &err) < 0) {
-        if (be->failure.status == TRUENO_OK)
-            trueno_fail(&be->failure, TRUENO_NO_MEMORY, "no memory for rotary frequencies");
-        return false;
-    }
-    memcpy(f->host, from, bytes);
-    f->device = (float *)device;
-    cuda_note(be, cudaMemcpyAsync(device, f->host, bytes, cudaMemcpyHostToDevice, be->stream),
-              "rotary frequencies");
-    return true;
-}
-
-/* The device's copy of a rotation's frequencies, and its place among those of the step. */
-static int find_frequencies(cuda_backend *be, const trueno_rope *rope)
-{
-    int32_t n = rope->n_rot / 2, free_one = -1;
-    size_t bytes = (size_t)n * sizeof(float);
-
-    for (int i = 0; i < MAX_FREQUENCIES; i++) {
-        frequency_copy *f = &be->frequencies[i];
-
-        if (f->host != NULL && f->n == n && memcmp(f->host, rope->inverse_frequency, bytes) == 0)
-            return i;
-        if (f->host == NULL && free_one < 0)
-            free_one = i;
-    }
-    if (free_one < 0) { /* a model has one or two; these were another's */
-        graphs_drop(be);
-        frequencies_free(be);
-        free_one = 0;
-    }
-    return copy_frequencies(be, &be->frequencies[free_one], rope->inverse_frequency, n) ? free_one
-                                                                                        : -1;
-}
-
-/* Cosines and sines of the step's rows, computed where a rotation first needs them. */
-static const float2 *turns_for(pass *p, const trueno_rope *rope)
-{
-    static const enum scratch_use USES[MAX_FREQUENCIES] = {SCRATCH_TURNS, SCRATCH_TURNS_1,
-                                                           SCRATCH_TURNS_2, SCRATCH_TURNS_3};
-    int i, n_pairs = rope->n_rot / 2, n = p->be->key.n_rows;
-    float2 *turns;
-
-    if (n_pairs == 0 || (i = find_frequencies(p->be, rope)) < 0)
-        return NULL;
-    if (p->turns[i] != NULL)
-        return p->turns[i];
-    turns = (float2 *)scratch_get(p->be, USES[i], (size_t)n * n_pairs * sizeof *turns);
-    if (turns != NULL)
-        launch_turns(&p->be->launch, (const row_info *)p->be->key.rows, n, n_pairs,
-                     p->be->frequencies[i].device, rope->magnitude, turns);
-    p->turns[i] = turns;
-    return turns;
-}
-
 static bool prepare_job(pass *p, const operation *o, attention_job *job)
 {
     cuda_backend *be = p->be;
@@ -125,7 +51,7 @@ static bool prepare_job(pass *p, const operation *o, attention_job *job)
     job->rows = (const row_info *)be->key.rows;
     job->n = o->n;
     job->longest = be->key.longest;
-    job->turns = turns_for(p, &f->rope);
+    job->turns = step_turns(be, &f->rope, p->turns);
     return be->failure.status == TRUENO_OK;
 }
 

@@ -14,6 +14,14 @@ matvec_fn matvec_half(int type, int rows);
 
 struct launcher;
 struct split_rows;
+
+/* Slots of the rings: enough bytes on their way to fill the memory's latency, within half of a
+ * processor's shared memory, so that blocks of the next kernel find room; more would only make
+ * other kernels' loads wait longer. `pieces`: most that a warp ever asks for; what it does not need
+ * is left to the kernels before and behind this one. */
+int matvec_slots(const struct launcher *l, int warps, int piece_bytes, int other_bytes, int pieces);
+/* F32, and BF16 below compute capability 8.0. */
+void launch_plain(const struct launcher *l, struct matvec_args *a, int y_blocks);
 void launch_split_rows(const struct launcher *l, int type, const float *x, int n, int cols,
                        const struct split_rows *out);
 

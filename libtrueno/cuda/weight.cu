@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Weights: file bytes go through pinned memory to the device and are packed there. */
 #include "internal.h"
-#include "layout.h"
+#include "layout_pack.h"
 
 #include <trueno/sys/mapfile.h>
 

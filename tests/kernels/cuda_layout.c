@@ -6,7 +6,7 @@
  */
 #include "weights.h"
 
-#include "cuda/layout.h"
+#include "cuda/layout_pack.h"
 
 static const trueno_type TYPES[] = {TRUENO_Q4_0, TRUENO_Q4_1, TRUENO_Q5_0,   TRUENO_Q5_1,
                                     TRUENO_Q8_0, TRUENO_Q2_K, TRUENO_Q3_K,   TRUENO_Q4_K,
