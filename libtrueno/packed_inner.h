@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What packed.c (weights) and packed_matmul.c (products) share. */
+/* What packed.c (weights), packed_matmul.c (products) and packed_work.c (their memory) share. */
 #ifndef PACKED_INNER_H
 #define PACKED_INNER_H
 
 #include "kernels/matmul.h"
 #include "packed.h"
+
+/* How a product is cut, and what its scratch memory is sized for. */
+enum {
+    TOKENS_LIMIT = 512, /* tokens that are multiplied while a stripe is at hand */
+    CHUNK = 1024,       /* weights along K in a stripe of a quantised type: 24 KB of L1 */
+    CHUNK_FLOAT = 128,  /* of a pair of groups of a float type: 16 KB */
+    CHUNK_HALVES = 256, /* of a pair of groups of BF16: 16 KB, and 1 KB for each token */
+    STRIP_GROUPS = 8    /* groups whose sums are kept while a chunk of activations is in L2 */
+};
 
 /* One part: its groups of 16 rows one after another. */
 typedef struct packed_segment {
