@@ -4,83 +4,14 @@
  * ones.
  *
  * Short words scan their ranks, long ones keep a heap of (rank, place), so that a word of n symbols
- * takes O(n log n). Words seen before in the same text are copied from the ids already written.
+ * takes O(n log n).
  */
-#include "tokenizer_internal.h"
-
-#define NO_RANK UINT32_MAX
+#include "tokenizer_cache.h"
 
 typedef struct symbol {
     int32_t id; /* -1: no token has this text */
     uint32_t begin, end;
 } symbol;
-
-typedef struct pair {
-    uint32_t rank; /* NO_RANK: they do not merge */
-    int32_t id;
-} pair;
-
-/* ---- what was seen before ------------------------------------------------------------------ */
-
-/* Answers already found for two neighbours of a SentencePiece vocabulary, by their ids. */
-typedef struct known_pair {
-    int32_t left, right; /* both 0: free; that pair is not kept */
-    pair joined;
-} known_pair;
-
-enum { KNOWN_PAIRS = 1 << 13 };
-
-typedef struct cached_word {
-    uint64_t head;    /* the first 8 bytes, zeros behind a shorter word */
-    const char *text; /* an earlier place of the same word; NULL: free */
-    size_t ids;       /* where its ids begin in the output */
-    uint16_t bytes, count;
-    int32_t first; /* the first of the ids */
-} cached_word;
-
-struct word_cache {
-    uint32_t mask;
-    size_t bytes; /* of the allocation */
-    cached_word words[];
-    /* behind them, for SentencePiece vocabularies: KNOWN_PAIRS known_pair */
-};
-
-static inline known_pair *known_pairs(word_cache *cache)
-{
-    return (known_pair *)(void *)(cache->words + cache->mask + 1);
-}
-
-enum {
-    CACHE_TEXT_MIN = 1024,
-    CACHE_WORD_MAX = 255,
-    CACHE_SLOTS_MIN = 1 << 8,
-    CACHE_SLOTS_MAX = 1 << 15
-};
-
-word_cache *bpe_cache_new(const realizar_tokenizer *t, size_t text_bytes)
-{
-    size_t slots = CACHE_SLOTS_MIN, bytes;
-    word_cache *cache;
-
-    if (text_bytes < CACHE_TEXT_MIN)
-        return NULL;
-    while (slots < CACHE_SLOTS_MAX && slots < text_bytes / 16)
-        slots *= 2;
-    bytes = sizeof *cache + slots * sizeof(cached_word) +
-            (t->by_score ? KNOWN_PAIRS * sizeof(known_pair) : 0);
-    cache = trueno_allocate_zero(t->allocator, bytes);
-    if (cache) {
-        cache->mask = (uint32_t)slots - 1;
-        cache->bytes = bytes;
-    }
-    return cache;
-}
-
-void bpe_cache_free(const realizar_tokenizer *t, word_cache *cache)
-{
-    if (cache)
-        trueno_release(t->allocator, cache, cache->bytes);
-}
 
 /* ---- pairs and symbols ---------------------------------------------------------------------- */
 
@@ -334,7 +265,7 @@ static trueno_status merge_long(encoder *e, const char *word, size_t bytes)
     return st;
 }
 
-static trueno_status merge_word(encoder *e, const char *word, size_t bytes)
+trueno_status bpe_merge_word(encoder *e, const char *word, size_t bytes)
 {
     const realizar_tokenizer *t = e->t;
     int32_t id = -1;
@@ -347,58 +278,4 @@ static trueno_status merge_word(encoder *e, const char *word, size_t bytes)
     if (id >= 0 && !(tokenizer_added_flags(t, id) & APR_ADDED))
         return encoder_put(e, id);
     return bytes <= SHORT_WORD ? merge_short(e, word, bytes) : merge_long(e, word, bytes);
-}
-
-/* ---- words ------------------------------------------------------------------------------------
- */
-
-/* The word's first 8 bytes, with zeros behind a shorter one. */
-static inline uint64_t head_of(const char *word, size_t bytes)
-{
-    uint64_t head = 0;
-
-    if (bytes >= 8) {
-        memcpy(&head, word, 8);
-        return head;
-    }
-    for (size_t i = bytes; i-- > 0;)
-        head = head << 8 | (unsigned char)word[i];
-    return head;
-}
-
-trueno_status bpe_encode_word(encoder *e, const char *word, size_t bytes)
-{
-    cached_word *cached;
-    uint64_t head;
-    size_t begin;
-    trueno_status st;
-
-    if (!e->cache || bytes > CACHE_WORD_MAX)
-        return merge_word(e, word, bytes);
-    head = head_of(word, bytes);
-    cached =
-        &e->cache
-             ->words[(bytes <= 8 ? (uint32_t)((head ^ bytes) * UINT64_C(0x9e3779b97f4a7c15) >> 40)
-                                 : tokenizer_hash(e->t->seed, word, bytes)) &
-                     e->cache->mask];
-    if (cached->head == head && cached->bytes == bytes &&
-        (bytes <= 8 || memcmp(cached->text + 8, word + 8, bytes - 8) == 0)) {
-        if (cached->count > e->capacity - e->count)
-            return trueno_fail(e->err, TRUENO_USAGE, "encode: more than %zu tokens", e->capacity);
-        e->ids[e->count] = cached->first;
-        for (size_t i = 1; i < cached->count; i++)
-            e->ids[e->count + i] = e->ids[cached->ids + i];
-        e->count += cached->count;
-        return TRUENO_OK;
-    }
-    begin = e->count;
-    if ((st = merge_word(e, word, bytes)) < 0 || e->count == begin)
-        return st;
-    *cached = (cached_word){.head = head,
-                            .text = word,
-                            .ids = begin,
-                            .bytes = (uint16_t)bytes,
-                            .count = (uint16_t)(e->count - begin),
-                            .first = e->ids[begin]};
-    return TRUENO_OK;
 }

@@ -10,7 +10,8 @@
  *   pre_tokenizers.c       the table of GGUF's pre-tokeniser names
  *   tokenizer_regex.c      regular expressions over PCRE2
  *   tokenizer_words.c      the same by hand for the expressions that matter for speed
- *   tokenizer_bpe.c        words to ids: merging, and the cache of words seen
+ *   tokenizer_cache.c      words to ids: those seen before
+ *   tokenizer_bpe.c        words to ids: merging
  */
 #ifndef REALIZAR_TOKENIZER_INTERNAL_H
 #define REALIZAR_TOKENIZER_INTERNAL_H
