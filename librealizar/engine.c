@@ -85,6 +85,21 @@ static trueno_status check_device_memory(const realizar_engine *e, trueno_error 
                        (double)use.device_free / 1048576);
 }
 
+/* A copy of the weights in the kernels' own layout would not fit in this machine's memory; from the
+ * mapped file the system reads what is used. */
+static bool exceeds_memory(const realizar_engine *e)
+{
+    uint64_t bytes = apr_model_bytes(e->model);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    if (pages <= 0 || page <= 0 || bytes < (uint64_t)pages * (uint64_t)page / 10 * 9)
+        return false;
+    trueno_log_write(&e->log, TRUENO_LOG_WARNING,
+                     "the model has %.1f GiB, the machine %.1f: computing from the file's layout",
+                     (double)bytes / 1073741824, (double)pages * (double)page / 1073741824);
+    return true;
+}
+
 /* A GPU when one is there and the model fits; the CPU when not asked otherwise. */
 static trueno_status open_backend(realizar_engine *e, const realizar_engine_options *o,
                                   trueno_error *err)
@@ -96,7 +111,7 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     trueno_backend_options_init(&b, sizeof b);
     b.threads = o->threads;
     b.device = o->device;
-    b.keep_mapping = o->keep_mapping;
+    b.keep_mapping = o->keep_mapping || exceeds_memory(e);
     b.allocator = o->allocator;
     b.log = o->log;
     if (o->backend != NULL) {

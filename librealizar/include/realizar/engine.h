@@ -32,9 +32,10 @@ typedef struct realizar_engine_options {
     int32_t context; /**< positions a session may have; 0: the model's limit */
     int32_t step_rows; /**< most rows computed at once; 0: 512, 1,024 for 1 GB and more on a GPU */
     trueno_kv_type kv_type;
-    bool keep_mapping;    /**< compute from the file's own layout (less memory written, slower) */
-    bool lenient, verify; /**< as in apr_model_options */
-    bool bench_only;      /**< accept a file without a vocabulary */
+    bool keep_mapping; /**< compute from the file's own layout (less memory written, slower); also
+                          done, with a warning, where a copy would not fit the memory */
+    bool lenient, verify;              /**< as in apr_model_options */
+    bool bench_only;                   /**< accept a file without a vocabulary */
     const trueno_allocator *allocator; /**< NULL: default; must outlive the engine */
     trueno_log log;
 } realizar_engine_options;
