@@ -6,119 +6,9 @@
  * tiles has a scalar twin of its own for BF16 weights (halves.h).
  */
 #include "halves.h"
-#include "packed.h"
-#include "weights.h"
+#include "products.h"
 
-enum { GUARD = 64, MANY = 37 };
-
-static int failures, checks;
 static bool fine; /* products of activations rounded twice */
-
-static void check(bool ok, const char *what, trueno_type type, int64_t rows, int64_t cols)
-{
-    checks++;
-    if (ok)
-        return;
-    failures++;
-    printf("FAILED %s %lldx%lld: %s\n", trueno_type_get(type)->name, (long long)rows,
-           (long long)cols, what);
-}
-
-/* The levels to test, lowest first; those that this machine lacks are named, not counted. */
-static const struct level {
-    const char *name;
-    uint32_t flags;
-} LEVELS[] = {
-    {"scalar", 0},
-    {"avx2", TRUENO_CPU_AVX2},
-    {"avx512-vnni", TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512},
-    {"avx512-amx", TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8},
-    {"avx512-amx-bf16",
-     TRUENO_CPU_AVX2 | TRUENO_CPU_AVX512 | TRUENO_CPU_AMX_INT8 | TRUENO_CPU_AMX_BF16},
-    {"neon", TRUENO_CPU_NEON},
-    {"neon-dotprod", TRUENO_CPU_NEON | TRUENO_CPU_DOTPROD},
-};
-enum { N_LEVELS = sizeof LEVELS / sizeof *LEVELS };
-
-static void must(trueno_status st, const trueno_error *err)
-{
-    if (st < 0) {
-        printf("%s\n", err->message);
-        exit(1);
-    }
-}
-
-typedef struct level_context {
-    trueno_pool *pool;
-    packed_work *work;
-} level_context;
-
-static level_context level_open(uint32_t flags, int threads)
-{
-    level_context c = {0};
-    trueno_error err;
-
-    trueno_cpu_set_mask(flags);
-    must(trueno_pool_new(&c.pool, threads, NULL, &err), &err);
-    must(packed_work_new(&c.work, c.pool, NULL, &err), &err);
-    trueno_cpu_set_mask(UINT32_MAX);
-    return c;
-}
-
-static void level_close(level_context *c)
-{
-    packed_work_free(c->work);
-    trueno_pool_free(c->pool);
-}
-
-/* Activations of one case: ordinary rows, a row of zeros, outliers, and blocks of tiny numbers. */
-static float *make_activations(int64_t cols)
-{
-    float *x = malloc((size_t)(MANY * cols) * sizeof *x);
-
-    for (int64_t i = 0; i < MANY * cols; i++) {
-        float scale = test_bits() % 61 == 0 ? 40 : 1;
-
-        x[i] = random_normal() * scale;
-        if (i / cols == 2)
-            x[i] = 0;
-        if (i / cols == 3)
-            x[i] *= 1e-35f;
-        if (i / cols == 4)
-            x[i] = test_bits() % 2 ? 1e20f : -1e20f;
-    }
-    return x;
-}
-
-/* y of `n` rows in one call, with guards around it and poison in it. */
-static float *multiply(level_context *c, const packed_weight *w, const float *bias, const float *x,
-                       int64_t n, const float *start)
-{
-    size_t count = (size_t)(n * packed_rows(w));
-    float *memory = malloc((count + 2 * (size_t)GUARD) * sizeof *memory),
-          *y = malloc(count * sizeof *y);
-    bool intact = true;
-
-    memset(memory, 0xfb, (count + 2 * (size_t)GUARD) * sizeof *memory); /* a NaN with a payload */
-    if (start != NULL)
-        memcpy(memory + GUARD, start, count * sizeof *start);
-    packed_matmul(c->work, w, bias, x, n, start != NULL, memory + GUARD);
-    for (size_t i = 0; i < GUARD * sizeof *memory; i++)
-        intact &=
-            ((uint8_t *)memory)[i] == 0xfb && ((uint8_t *)(memory + GUARD + count))[i] == 0xfb;
-    if (!intact) {
-        failures++;
-        printf("FAILED: bytes beside y were written\n");
-    }
-    memcpy(y, memory + GUARD, count * sizeof *y);
-    free(memory);
-    return y;
-}
-
-static bool same(const float *a, const float *b, int64_t n)
-{
-    return memcmp(a, b, (size_t)n * sizeof *a) == 0;
-}
 
 /* Round a block of 32 as packed.h says; which way a near tie goes depends on the float product. */
 static void round_activations(const float *x, int64_t cols, double *out)
@@ -215,22 +105,6 @@ static void check_inverse(const packed_weight *w, const trueno_tensor *t, int64_
     free(b);
 }
 
-static trueno_tensor make_tensor(trueno_type type, int64_t rows, int64_t cols, float magnitude)
-{
-    trueno_tensor t = trueno_tensor_make(type, rows, cols, NULL);
-    uint8_t *data = malloc(trueno_tensor_bytes(&t) + 1);
-
-    /* an odd address: files promise no alignment */
-    random_blocks(type, data + 1, rows * (cols / trueno_type_get(type)->block), magnitude);
-    t.data = data + 1;
-    return t;
-}
-
-static void free_tensor(trueno_tensor *t)
-{
-    free((uint8_t *)(uintptr_t)t->data - 1);
-}
-
 static void check_level(uint32_t flags, int threads, bool keep, const trueno_tensor *parts,
                         int n_parts, const float *x, const float *expected, const char *what)
 {
@@ -299,7 +173,7 @@ static void check_weight(const trueno_tensor *parts, int n_parts)
     for (int l = 0; l < N_LEVELS; l++) {
         char what[80];
 
-        if ((trueno_cpu_detect() & LEVELS[l].flags) != LEVELS[l].flags)
+        if (!level_is_here(&LEVELS[l]))
             continue;
         snprintf(what, sizeof what, "%s differs from scalar", LEVELS[l].name);
         if (LEVELS[l].flags & TRUENO_CPU_AMX_BF16)
@@ -353,89 +227,13 @@ static void check_mixed(void)
     }
 }
 
-/* bias and add: (product + bias) + y, at the highest level. */
-static void check_epilogue(trueno_type type)
-{
-    trueno_tensor t = make_tensor(type, 45, 512, 0.01f);
-    level_context c = level_open(UINT32_MAX, 2);
-    float *x = make_activations(512), bias[45], start[MANY * 45], *plain, *y;
-    packed_weight *w;
-    trueno_error err;
-    bool ok = true;
-
-    for (int i = 0; i < 45; i++)
-        bias[i] = random_normal();
-    for (int i = 0; i < MANY * 45; i++)
-        start[i] = random_normal();
-    must(packed_new(&w, c.work, &t, 1, false, &err), &err);
-    for (int64_t n = 1; n <= MANY; n += MANY - 1) {
-        plain = multiply(&c, w, NULL, x, n, NULL);
-        y = multiply(&c, w, bias, x, n, start);
-        for (int64_t i = 0; i < n * 45; i++) {
-            float v = plain[i] + bias[i % 45];
-
-            ok &= y[i] == v + start[i];
-        }
-        free(plain);
-        free(y);
-    }
-    check(ok, "bias or add", type, 45, 512);
-    packed_free(w);
-    level_close(&c);
-    free(x);
-    free_tensor(&t);
-}
-
-/* A NaN or an infinity in one row of activations is seen in that row alone, at every level. */
-static void check_nan(trueno_type type)
-{
-    trueno_tensor t = make_tensor(type, 20, 512, 0.01f);
-    float *x = make_activations(512);
-
-    x[5 * 512 + 100] = NAN;
-    x[6 * 512 + 511] = INFINITY;
-    for (int l = 0; l < N_LEVELS; l++) {
-        level_context c;
-        packed_weight *w;
-        trueno_error err;
-        bool seen = true, alone = true;
-        float *y;
-
-        if ((trueno_cpu_detect() & LEVELS[l].flags) != LEVELS[l].flags)
-            continue;
-        c = level_open(LEVELS[l].flags, 1);
-        must(packed_new(&w, c.work, &t, 1, false, &err), &err);
-        y = multiply(&c, w, NULL, x, MANY, NULL);
-        for (int i = 0; i < MANY * 20; i++) {
-            bool bad = i / 20 == 5 || i / 20 == 6;
-
-            seen &= !bad || !isfinite(y[i]);
-            alone &= bad || isfinite(y[i]);
-        }
-        check(seen, "a NaN or infinity was lost", type, 20, 512);
-        check(alone, "a NaN or infinity spread to another row", type, 20, 512);
-        free(y);
-        packed_free(w);
-        level_close(&c);
-    }
-    free(x);
-    free_tensor(&t);
-}
-
 int main(void)
 {
     test_seed_init();
-    for (int l = 0; l < N_LEVELS; l++)
-        if ((trueno_cpu_detect() & LEVELS[l].flags) != LEVELS[l].flags)
-            printf("not on this machine: %s\n", LEVELS[l].name);
-    for (int type = 0; type < TRUENO_TYPE_LIMIT; type++) {
-        if (trueno_type_get(type) == NULL)
-            continue;
-        check_shapes((trueno_type)type);
-        check_epilogue((trueno_type)type);
-        check_nan((trueno_type)type);
-    }
+    name_missing_levels();
+    for (int type = 0; type < TRUENO_TYPE_LIMIT; type++)
+        if (trueno_type_get(type) != NULL)
+            check_shapes((trueno_type)type);
     check_mixed();
-    printf("%d checks, %d failed\n", checks, failures);
-    return failures != 0;
+    return finish_checks();
 }
