@@ -32,7 +32,7 @@ TO_REACH = {  # of the project's issue on the CUDA backend, on an H100
     "1.5B Q4_K_M 8 sessions at 1,024": 6000, "1.5B Q4_K_M 32 sessions at 1,024": 15000,
     "1.5B Q4_K_M 64 sessions at 1,024": 20000,
 }
-CHECKS = ["kernels_cuda", "kernels_cuda_attention", "kernels_cuda_choose", "kernels_cuda_operations", "kernels_cuda_steps",
+CHECKS = ["kernels_cuda", "kernels_cuda_operations", "kernels_cuda_attention", "kernels_cuda_choose", "kernels_cuda_steps",
           "kernels_cuda_limits"]
 PLACES = ["", "apr-cli", "tests/kernels", "tests/bench", "tests/golden"]
 LINE = re.compile(r"^(\S+ \S+ .*?)\s+([\d.]+) tok/s\s+\[([\d.]+) \.\. ([\d.]+)\].*n=(\d+)")
