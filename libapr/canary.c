@@ -77,13 +77,11 @@ static void put_vocab(apr_json *j, const apr_vocab *v)
 
 void apr_canary_put_facts(apr_json *j, const apr_model *m)
 {
-    apr_json_key(j, "config");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "config", '{');
     apr_json_put_string(j, "architecture", m->config.architecture);
     apr_config_write(j, &m->config);
     apr_json_close(j, '}');
-    apr_json_key(j, "tokenizer");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "tokenizer", '{');
     if (m->has_vocab)
         put_vocab(j, &m->vocab);
     if (m->chat_template != NULL)
@@ -94,12 +92,10 @@ void apr_canary_put_facts(apr_json *j, const apr_model *m)
 
 static void put_input(apr_json *j, const apr_canary_input *input)
 {
-    apr_json_key(j, "input");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "input", '{');
     apr_json_key(j, "text");
     apr_json_text(j, input->text, input->bytes);
-    apr_json_key(j, "ids");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "ids", '[');
     for (size_t i = 0; i < input->n_ids; i++)
         apr_json_int(j, input->ids[i]);
     apr_json_close(j, ']');
@@ -125,8 +121,7 @@ static trueno_status put_tensor(apr_json *j, const apr_canonical *c, const apr_p
 
     if (status < 0)
         return status;
-    apr_json_key(j, p->name);
-    apr_json_open(j, '{');
+    apr_json_put_open(j, p->name, '{');
     apr_json_put_string(j, "dtype", apr_canonical_type(p));
     apr_json_put_ints(j, "shape", p->dims, p->n_dims);
     for (int i = 0; i < p->n_dims; i++)
@@ -144,8 +139,7 @@ static trueno_status put_tensors(apr_json *j, const apr_canonical *c, trueno_err
     trueno_status status = TRUENO_OK;
 
     apr_json_put_uint(j, "tensor_count", c->plan.n);
-    apr_json_key(j, "tensors");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "tensors", '{');
     for (size_t i = 0; i < c->plan.n && status == TRUENO_OK; i++)
         status = put_tensor(j, c, &c->plan.tensors[i], err);
     apr_json_close(j, '}');

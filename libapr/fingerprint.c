@@ -115,8 +115,7 @@ trueno_status apr_fingerprint_json(const apr_model *m, const char *filter, char 
     apr_json_put_string(&j, "format", m->format);
     apr_json_put_string(&j, "architecture", m->config.architecture);
     apr_json_put_double(&j, "norm_weight_offset", (double)m->config.norm_weight_offset);
-    apr_json_key(&j, "tensors");
-    apr_json_open(&j, '[');
+    apr_json_put_open(&j, "tensors", '[');
     status = put_tensors(&j, m, filter, &p, err);
     apr_json_close(&j, ']');
     apr_json_close(&j, '}');

@@ -89,8 +89,7 @@ trueno_status apr_inspect_json(const apr_model *m, bool whole_arrays, char **out
 
     apr_json_open(&j, '{');
     write_file(&j, m);
-    apr_json_key(&j, "metadata");
-    apr_json_open(&j, '{');
+    apr_json_put_open(&j, "metadata", '{');
     write_known(&j, m);
     for (size_t i = 0; i < m->n_meta; i++) {
         const apr_meta *meta = &m->meta[i];
@@ -182,8 +181,7 @@ trueno_status apr_tensors_json(const apr_model *m, const apr_tensors_options *op
         memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     apr_json_open(&j, '{');
     apr_json_put_int(&j, "schema", 1);
-    apr_json_key(&j, "tensors");
-    apr_json_open(&j, '[');
+    apr_json_put_open(&j, "tensors", '[');
     if (o.stats) {
         const apr_tensors_stats_options which = {
             .size = sizeof which, .filter = o.filter, .limit = o.limit, .threads = o.threads};

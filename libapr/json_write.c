@@ -158,6 +158,12 @@ void apr_json_null(apr_json *j)
     apr_json_raw(j, "null", 4);
 }
 
+void apr_json_put_open(apr_json *j, const char *key, char bracket)
+{
+    apr_json_key(j, key);
+    apr_json_open(j, bracket);
+}
+
 void apr_json_put_string(apr_json *j, const char *key, const char *text)
 {
     apr_json_key(j, key);
@@ -190,8 +196,7 @@ void apr_json_put_bool(apr_json *j, const char *key, bool value)
 
 void apr_json_put_ints(apr_json *j, const char *key, const int64_t *values, int32_t n)
 {
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, key, '[');
     for (int32_t i = 0; i < n; i++)
         apr_json_int(j, values[i]);
     apr_json_close(j, ']');
@@ -199,8 +204,7 @@ void apr_json_put_ints(apr_json *j, const char *key, const int64_t *values, int3
 
 void apr_json_put_floats(apr_json *j, const char *key, const float *values, int32_t n)
 {
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, key, '[');
     for (int32_t i = 0; i < n; i++)
         apr_json_float(j, values[i]);
     apr_json_close(j, ']');

@@ -32,6 +32,9 @@ void apr_json_double(apr_json *j, double value);
 void apr_json_bool(apr_json *j, bool value);
 void apr_json_null(apr_json *j);
 
+/* A member that is an object or an array, opened. */
+void apr_json_put_open(apr_json *j, const char *key, char bracket);
+
 /* Whole members of an object. */
 void apr_json_put_string(apr_json *j, const char *key, const char *text);
 void apr_json_put_int(apr_json *j, const char *key, int64_t value);

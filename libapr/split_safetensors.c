@@ -83,12 +83,10 @@ static trueno_status put_header(apr_json *j, const apr_split *s, const apr_split
         const json_t *entry = json_object_get(h->list[t->file], t->name);
         const uint64_t bytes = stored_bytes(h, t);
 
-        apr_json_key(j, t->name);
-        apr_json_open(j, '{');
+        apr_json_put_open(j, t->name, '{');
         put_raw(j, "dtype", json_object_get(entry, "dtype"));
         put_raw(j, "shape", json_object_get(entry, "shape"));
-        apr_json_key(j, "data_offsets");
-        apr_json_open(j, '[');
+        apr_json_put_open(j, "data_offsets", '[');
         apr_json_uint(j, offset);
         apr_json_uint(j, offset + bytes);
         apr_json_close(j, ']');
@@ -159,12 +157,10 @@ static trueno_status write_index(const apr_split *s, const headers *h, const cha
     for (size_t i = 0; i < s->m->n_tensors; i++)
         total += stored_bytes(h, &s->m->tensors[i]);
     apr_json_open(&j, '{');
-    apr_json_key(&j, "metadata");
-    apr_json_open(&j, '{');
+    apr_json_put_open(&j, "metadata", '{');
     apr_json_put_uint(&j, "total_size", total);
     apr_json_close(&j, '}');
-    apr_json_key(&j, "weight_map");
-    apr_json_open(&j, '{');
+    apr_json_put_open(&j, "weight_map", '{');
     for (int32_t p = 0; p < s->n_parts; p++) {
         part_name(s, p, name, sizeof name);
         for (size_t i = 0; i < s->parts[p].n; i++)

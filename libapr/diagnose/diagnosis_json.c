@@ -17,8 +17,7 @@ static const double FOUND_TARGET = 0.95;
 
 static void write_conversions(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "conversions");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "conversions", '[');
     for (int i = 0; i < DIAGNOSIS_FILES; i++) {
         apr_json_open(j, '{');
         apr_json_put_string(j, "to", d->conversions[i].format);
@@ -31,8 +30,7 @@ static void write_conversions(apr_json *j, const apr_diagnosis *d)
 
 static void write_criteria(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "criteria");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "criteria", '[');
     for (int i = 0; i < N_CRITERIA; i++) {
         const apr_criterion *c = &d->criteria[i];
 
@@ -50,8 +48,7 @@ static void write_criteria(apr_json *j, const apr_diagnosis *d)
 
 static void write_numbers(apr_json *j, const char *key, const double *values, int n)
 {
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, key, '[');
     for (int i = 0; i < n; i++)
         apr_json_double(j, values[i]);
     apr_json_close(j, ']');
@@ -59,12 +56,10 @@ static void write_numbers(apr_json *j, const char *key, const double *values, in
 
 static void write_errors(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "errors");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "errors", '{');
     apr_json_put_string(j, "type", trueno_type_get(d->o.type)->name);
     write_numbers(j, "weights", d->errors.weights, 1 + ERROR_FEATURES);
-    apr_json_key(j, "tensors");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tensors", '[');
     for (int32_t i = 0; i < d->errors.n_rows; i++) {
         const error_row *r = &d->errors.rows[i];
 
@@ -80,8 +75,7 @@ static void write_errors(apr_json *j, const apr_diagnosis *d)
 
 static void write_trials(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "trials");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "trials", '[');
     for (size_t i = 0; i < d->n_trials; i++) {
         const trial *t = &d->trials[i];
 
@@ -104,8 +98,7 @@ static void write_trials(apr_json *j, const apr_diagnosis *d)
 
 static void write_clusters(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "clusters");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "clusters", '[');
     for (int32_t c = 0; c < APR_DAMAGE_KINDS; c++) {
         int64_t members = 0;
 
@@ -125,16 +118,14 @@ static void write_found(apr_json *j, const apr_diagnosis *d)
     double low, high, rate = d->n_trials > 0 ? (double)d->found / (double)d->n_trials : 0;
 
     apr_wilson_interval(d->found, d->n_trials, 1.96, &low, &high);
-    apr_json_key(j, "found");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "found", '{');
     apr_json_put_uint(j, "of", d->n_trials);
     apr_json_put_uint(j, "n", d->found);
     apr_json_put_double(j, "low", low);
     apr_json_put_double(j, "high", high);
     apr_json_put_string(j, "andon", ANDONS[apr_andon_level(rate, FOUND_TARGET)]);
     apr_json_close(j, '}');
-    apr_json_key(j, "suspects");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "suspects", '[');
     for (size_t i = 0; i < d->n_suspects; i++) {
         apr_json_open(j, '{');
         apr_json_put_string(j, "decision", d->suspects[i].name);
@@ -149,8 +140,7 @@ static void write_found(apr_json *j, const apr_diagnosis *d)
 
 static void write_points(apr_json *j, const apr_diagnosis *d)
 {
-    apr_json_key(j, "points");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "points", '[');
     for (size_t i = 0; i < d->n_points; i++) {
         apr_json_open(j, '{');
         apr_json_put_string(j, "tensor", d->points[i].tensor->name);

@@ -12,8 +12,7 @@
 
 static void put_bytes(apr_json *j, const char *key, const uint8_t *values, int32_t n)
 {
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, key, '[');
     for (int32_t i = 0; i < n; i++)
         apr_json_int(j, values[i]);
     apr_json_close(j, ']');
@@ -48,8 +47,7 @@ static void put_text(apr_json *j, apr_text text)
 
 static void put_texts(apr_json *j, const char *key, const apr_text *texts, int32_t n)
 {
-    apr_json_key(j, key);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, key, '[');
     for (int32_t i = 0; i < n; i++)
         put_text(j, texts[i]);
     apr_json_close(j, ']');
@@ -61,8 +59,7 @@ static void put_merges(apr_json *j, const apr_vocab *v)
         put_texts(j, "tokenizer.merges", v->merges, v->n_merges);
     if (v->merge_pairs == NULL)
         return;
-    apr_json_key(j, "tokenizer.merge_pairs");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tokenizer.merge_pairs", '[');
     for (int32_t i = 0; i < v->n_merges; i++) {
         apr_json_open(j, '[');
         put_text(j, v->merge_pairs[i][0]);
@@ -76,8 +73,7 @@ static void put_steps(apr_json *j, const apr_vocab *v)
 {
     if (v->n_steps == 0)
         return;
-    apr_json_key(j, "tokenizer.steps");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tokenizer.steps", '[');
     for (int32_t i = 0; i < v->n_steps; i++) {
         const apr_text_step *s = &v->steps[i];
 
@@ -134,8 +130,7 @@ static void put_ids(apr_json *j, const apr_vocab *v)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].id >= 0)
             apr_json_put_int(j, rows[i].key, rows[i].id);
-    apr_json_key(j, "tokenizer.eos_token_ids");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tokenizer.eos_token_ids", '[');
     for (int32_t i = 0; i < v->n_eos; i++)
         apr_json_int(j, v->eos_ids[i]);
     apr_json_close(j, ']');
@@ -171,8 +166,7 @@ static void put_default(apr_json *j, const char *key, float value)
 
 static void put_defaults(apr_json *j, const apr_generation_defaults *d)
 {
-    apr_json_key(j, "generation");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "generation", '{');
     put_default(j, "temperature", d->temperature);
     put_default(j, "top_p", d->top_p);
     put_default(j, "min_p", d->min_p);
@@ -206,8 +200,7 @@ static void put_source(apr_json *j, const apr_model *m)
         apr_source_put(j, &m->meta[i]);
     }
     if (apr_source_has_kind(&keys, APR_ENTRY_GGUF)) {
-        apr_json_key(j, APR_SOURCE_TYPES);
-        apr_json_open(j, '{');
+        apr_json_put_open(j, APR_SOURCE_TYPES, '{');
         for (size_t i = 0; i < m->n_meta; i++)
             if (is_kept(&keys, &m->meta[i]) && apr_source_type(&keys, &m->meta[i]) != NULL)
                 apr_json_put_string(j, m->meta[i].key, apr_source_type(&keys, &m->meta[i]));
@@ -239,12 +232,10 @@ static void put_codecs(apr_json *j, const apr_plan *plan)
         if (!t->packed)
             continue;
         if (!any) {
-            apr_json_key(j, "tensor_codec");
-            apr_json_open(j, '{');
+            apr_json_put_open(j, "tensor_codec", '{');
         }
         any = true;
-        apr_json_key(j, t->name);
-        apr_json_open(j, '{');
+        apr_json_put_open(j, t->name, '{');
         apr_json_put_string(j, "codec", apr_codec_name(APR_CODEC_ZSTD));
         apr_json_put_int(j, "raw_size", (int64_t)t->bytes);
         apr_json_close(j, '}');
@@ -255,8 +246,7 @@ static void put_codecs(apr_json *j, const apr_plan *plan)
 
 static void put_sharding(apr_json *j, const apr_sharding *s)
 {
-    apr_json_key(j, "sharding");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "sharding", '{');
     apr_json_put_int(j, "shard_count", s->count);
     apr_json_put_int(j, "shard_index", s->index);
     apr_json_put_int(j, "total_size", s->total_bytes);

@@ -130,8 +130,7 @@ static void put_shard(apr_json *j, const apr_set *set, int64_t index)
     apr_json_put_int(j, "size", (int64_t)shard->bytes);
     (void)snprintf(text, sizeof text, "%08x", shard->checksum);
     apr_json_put_string(j, "checksum", text);
-    apr_json_key(j, "tensors");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tensors", '[');
     for (size_t i = 0; i < shard->n; i++)
         apr_json_string(j, set->plan.tensors[shard->first + i].name);
     apr_json_close(j, ']');
@@ -150,13 +149,11 @@ static trueno_status write_manifest(const apr_set *set, trueno_error *err)
     apr_json_put_int(&j, "shard_count", set->sharding.count);
     apr_json_put_int(&j, "total_size", set->sharding.total_bytes);
     apr_json_put_int(&j, "tensor_count", set->sharding.n_tensors);
-    apr_json_key(&j, "shards");
-    apr_json_open(&j, '[');
+    apr_json_put_open(&j, "shards", '[');
     for (int64_t i = 0; i < set->sharding.count; i++)
         put_shard(&j, set, i);
     apr_json_close(&j, ']');
-    apr_json_key(&j, "weight_map");
-    apr_json_open(&j, '{');
+    apr_json_put_open(&j, "weight_map", '{');
     for (int64_t i = 0; i < set->sharding.count; i++)
         for (size_t t = 0; t < set->shards[i].n; t++)
             apr_json_put_int(&j, set->plan.tensors[set->shards[i].first + t].name, i);

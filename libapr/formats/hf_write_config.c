@@ -33,8 +33,7 @@ static void put_beyond(apr_json *j, const apr_source_keys *keys)
 {
     const apr_model *m = keys->m;
 
-    apr_json_key(j, APR_SOURCE_METADATA);
-    apr_json_open(j, '{');
+    apr_json_put_open(j, APR_SOURCE_METADATA, '{');
     for (size_t i = 0; i < m->n_meta; i++) {
         if (!is_beyond(keys, &m->meta[i]))
             continue;
@@ -42,8 +41,7 @@ static void put_beyond(apr_json *j, const apr_source_keys *keys)
         apr_source_put(j, &m->meta[i]);
     }
     apr_json_close(j, '}');
-    apr_json_key(j, APR_SOURCE_TYPES);
-    apr_json_open(j, '{');
+    apr_json_put_open(j, APR_SOURCE_TYPES, '{');
     for (size_t i = 0; i < m->n_meta; i++)
         if (is_beyond(keys, &m->meta[i]) && apr_source_type(keys, &m->meta[i]) != NULL)
             apr_json_put_string(j, m->meta[i].key, apr_source_type(keys, &m->meta[i]));
@@ -103,8 +101,7 @@ static void put_scaling(apr_json *j, const apr_config *c)
 {
     if (c->rope_scaling == APR_ROPE_SCALING_NONE)
         return;
-    apr_json_key(j, "rope_scaling");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "rope_scaling", '{');
     apr_json_put_string(j, "rope_type", apr_rope_scaling_name(c->rope_scaling));
     put_float(j, "factor", c->rope_scaling_factor);
     put_float(j, "attention_factor", c->rope_attention_factor);
@@ -153,8 +150,7 @@ static void put_class(apr_json *j, const apr_source_keys *keys, const char *dtyp
     const apr_model *m = keys->m;
     const apr_architecture *row = m->architecture;
 
-    apr_json_key(j, "architectures");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "architectures", '[');
     apr_json_string(j, row->hf_class);
     apr_json_close(j, ']');
     apr_json_put_string(j, "model_type", row->hf_model_type);

@@ -30,8 +30,7 @@ static void open_type(apr_json *j, const char *type)
 /* Tokens cut out of the text before everything else. */
 static void put_added(apr_json *j, const apr_vocab *v)
 {
-    apr_json_key(j, "added_tokens");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "added_tokens", '[');
     for (int32_t id = 0; id < v->n_tokens; id++) {
         if ((v->flags[id] & APR_ADDED) == 0)
             continue;
@@ -51,8 +50,7 @@ static void put_added(apr_json *j, const apr_vocab *v)
 
 static void put_pattern(apr_json *j, const apr_text_step *s)
 {
-    apr_json_key(j, "pattern");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "pattern", '{');
     apr_json_put_string(j, s->regex ? "Regex" : "String", s->pattern != NULL ? s->pattern : "");
     apr_json_close(j, '}');
 }
@@ -123,8 +121,7 @@ static void put_steps(apr_json *j, const char *key, const char *list, const apr_
     }
     apr_json_key(j, key);
     open_type(j, "Sequence");
-    apr_json_key(j, list);
-    apr_json_open(j, '[');
+    apr_json_put_open(j, list, '[');
     for (int32_t i = 0; i < n; i++)
         if (steps[i].normalizer == normalizer)
             put_step(j, &steps[i]);
@@ -176,8 +173,7 @@ static trueno_status put_pipeline(apr_json *j, const apr_model *m, trueno_error 
 static void put_piece(apr_json *j, const char *kind, const apr_vocab *v, int32_t id, int type_id)
 {
     apr_json_open(j, '{');
-    apr_json_key(j, kind);
-    apr_json_open(j, '{');
+    apr_json_put_open(j, kind, '{');
     if (id >= 0)
         put_token(j, "id", v, id);
     else
@@ -203,15 +199,12 @@ static void put_special(apr_json *j, const apr_vocab *v, int32_t id)
 
     if (v->tokens[id].length < sizeof key)
         memcpy(key, v->tokens[id].data, v->tokens[id].length);
-    apr_json_key(j, key);
-    apr_json_open(j, '{');
+    apr_json_put_open(j, key, '{');
     put_token(j, "id", v, id);
-    apr_json_key(j, "ids");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "ids", '[');
     apr_json_int(j, id);
     apr_json_close(j, ']');
-    apr_json_key(j, "tokens");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "tokens", '[');
     apr_json_text(j, v->tokens[id].data, v->tokens[id].length);
     apr_json_close(j, ']');
     apr_json_close(j, '}');
@@ -228,17 +221,14 @@ static void put_processor(apr_json *j, const apr_vocab *v)
     }
     apr_json_key(j, "post_processor");
     open_type(j, "TemplateProcessing");
-    apr_json_key(j, "single");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "single", '[');
     put_sequence(j, v, 0);
     apr_json_close(j, ']');
-    apr_json_key(j, "pair");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "pair", '[');
     put_sequence(j, v, 0);
     put_sequence(j, v, 1);
     apr_json_close(j, ']');
-    apr_json_key(j, "special_tokens");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "special_tokens", '{');
     if (bos)
         put_special(j, v, v->bos);
     if (eos && !(bos && v->eos == v->bos))
@@ -257,8 +247,7 @@ static void put_decoder(apr_json *j, const apr_vocab *v)
         return;
     }
     open_type(j, "Sequence");
-    apr_json_key(j, "decoders");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "decoders", '[');
     put_step(j, &back);
     open_type(j, "ByteFallback");
     apr_json_close(j, '}');
@@ -302,8 +291,7 @@ static void put_merge(apr_json *j, const apr_vocab *v, int32_t i)
  * here new ones behind the last. */
 static void put_vocab(apr_json *j, const apr_vocab *v)
 {
-    apr_json_key(j, "vocab");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "vocab", '{');
     for (int32_t id = 0; id < v->n_tokens; id++) {
         if (v->types[id] == APR_TOKEN_UNUSED)
             continue;
@@ -313,8 +301,7 @@ static void put_vocab(apr_json *j, const apr_vocab *v)
         apr_json_int(j, id);
     }
     apr_json_close(j, '}');
-    apr_json_key(j, "merges");
-    apr_json_open(j, '[');
+    apr_json_put_open(j, "merges", '[');
     for (int32_t i = 0; i < v->n_merges; i++)
         put_merge(j, v, i);
     apr_json_close(j, ']');

@@ -21,8 +21,7 @@ static trueno_status put_header(apr_json *j, const apr_model *m, const apr_plan 
                                 trueno_error *err)
 {
     apr_json_open(j, '{');
-    apr_json_key(j, "__metadata__");
-    apr_json_open(j, '{');
+    apr_json_put_open(j, "__metadata__", '{');
     apr_json_key(j, "format");
     apr_json_string(j, "pt");
     apr_json_close(j, '}');
@@ -33,13 +32,11 @@ static trueno_status put_header(apr_json *j, const apr_model *m, const apr_plan 
             return trueno_fail(err, TRUENO_UNSUPPORTED,
                                "%s: tensor %s is of a type that is not written to SafeTensors",
                                m->path, t->name);
-        apr_json_key(j, t->name);
-        apr_json_open(j, '{');
+        apr_json_put_open(j, t->name, '{');
         apr_json_key(j, "dtype");
         apr_json_string(j, dtype_name(t->type));
         apr_json_put_ints(j, "shape", t->dims, t->n_dims);
-        apr_json_key(j, "data_offsets");
-        apr_json_open(j, '[');
+        apr_json_put_open(j, "data_offsets", '[');
         apr_json_uint(j, t->offset);
         apr_json_uint(j, t->offset + t->bytes);
         apr_json_close(j, ']');
