@@ -74,20 +74,16 @@ static trueno_status make_ids(const cli_arguments *a, const apr_model *model,
     return status < 0 ? trueno_fail(err, status, "%s", problem.message) : status;
 }
 
-trueno_status canary_create_command(cli_arguments *a, trueno_error *err)
+static trueno_status make_canary(const cli_arguments *a, const apr_model *model, char **made,
+                                 size_t *bytes, trueno_error *err)
 {
     text_buffer text = {0};
     apr_canary_input input = {0};
     int32_t *ids = NULL;
-    char *made = NULL, now[32];
-    size_t bytes = 0;
-    json_t *document = NULL;
-    apr_model *model;
-    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+    char now[32];
+    trueno_status status = read_input(a, &text, err);
 
-    if (status < 0)
-        return status;
-    if ((status = read_input(a, &text, err)) == TRUENO_OK)
+    if (status == TRUENO_OK)
         status = make_ids(a, model, &text, &ids, &input.n_ids, err);
     input.text = text.data;
     input.bytes = text.bytes;
@@ -95,12 +91,15 @@ trueno_status canary_create_command(cli_arguments *a, trueno_error *err)
     time_text(now);
     if (status == TRUENO_OK)
         status = apr_canary_make(model, ids != NULL ? &input : NULL, now, (int32_t)a->o.threads,
-                                 &made, &bytes, err);
-    status = take_document(model, status, made, bytes, &document, err);
-    apr_model_close(model);
+                                 made, bytes, err);
     free(text.data);
     free(ids);
-    return status == TRUENO_OK ? write_or_print(a, document, err) : status;
+    return status;
+}
+
+trueno_status canary_create_command(cli_arguments *a, trueno_error *err)
+{
+    return document_command(a, make_canary, write_or_print, err);
 }
 
 /* One check: what is told of it, in text as it comes and in the document at the end. */

@@ -192,6 +192,14 @@ void print_device_memory(const cli_arguments *a, const realizar_engine *engine);
  * is freed in every case. *out is the caller's, NULL after an error. */
 trueno_status take_document(const apr_model *model, trueno_status status, char *text, size_t bytes,
                             json_t **out, trueno_error *err);
+/* Makes such a text of the model, freed as take_document() does; tells or writes the document and
+ * frees it. */
+typedef trueno_status document_maker(const cli_arguments *a, const apr_model *model, char **text,
+                                     size_t *bytes, trueno_error *err);
+typedef trueno_status document_teller(const cli_arguments *a, json_t *document, trueno_error *err);
+/* A command that opens MODEL, makes a document of it, closes it and tells. */
+trueno_status document_command(const cli_arguments *a, document_maker *make, document_teller *tell,
+                               trueno_error *err);
 void print_json_value(const json_t *value, size_t most); /* a line of at most so many bytes */
 void print_members(const json_t *object, const char *indent, size_t most); /* bytes of a value */
 void print_tensors(const json_t *document);

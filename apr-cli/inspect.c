@@ -98,51 +98,65 @@ trueno_status take_document(const apr_model *model, trueno_status status, char *
     return status;
 }
 
-static trueno_status show(const cli_arguments *a, json_t *document, bool tensors, trueno_error *err)
+trueno_status document_command(const cli_arguments *a, document_maker *make, document_teller *tell,
+                               trueno_error *err)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    json_t *document;
+    apr_model *model;
+    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+
+    if (status < 0)
+        return status;
+    status = make(a, model, &text, &bytes, err);
+    status = take_document(model, status, text, bytes, &document, err);
+    apr_model_close(model);
+    return status == TRUENO_OK ? tell(a, document, err) : status;
+}
+
+static trueno_status make_inspection(const cli_arguments *a, const apr_model *model, char **text,
+                                     size_t *bytes, trueno_error *err)
+{
+    return apr_inspect_json(model, a->o.vocab, text, bytes, err);
+}
+
+static trueno_status tell_inspection(const cli_arguments *a, json_t *document, trueno_error *err)
 {
     if (a->o.json)
         return print_json(document, err);
-    if (tensors)
-        print_tensors(document);
-    else
-        print_members(document, "", VALUE_BYTES);
+    print_members(document, "", VALUE_BYTES);
     json_decref(document);
     return TRUENO_OK;
 }
 
 trueno_status inspect_command(cli_arguments *a, trueno_error *err)
 {
-    apr_model *model;
-    json_t *document;
-    size_t bytes = 0;
-    char *text = NULL;
-    trueno_status status = load_model(a, a->positional[0], true, &model, err);
+    return document_command(a, make_inspection, tell_inspection, err);
+}
 
-    if (status < 0)
-        return status;
-    status = apr_inspect_json(model, a->o.vocab, &text, &bytes, err);
-    status = take_document(model, status, text, bytes, &document, err);
-    apr_model_close(model);
-    return status == TRUENO_OK ? show(a, document, false, err) : status;
+static trueno_status make_tensors(const cli_arguments *a, const apr_model *model, char **text,
+                                  size_t *bytes, trueno_error *err)
+{
+    const apr_tensors_options options = {.size = sizeof options,
+                                         .filter = a->o.filter,
+                                         .limit = (size_t)a->o.limit,
+                                         .stats = a->o.stats,
+                                         .threads = (int32_t)a->o.threads};
+
+    return apr_tensors_json(model, &options, text, bytes, err);
+}
+
+static trueno_status tell_tensors(const cli_arguments *a, json_t *document, trueno_error *err)
+{
+    if (a->o.json)
+        return print_json(document, err);
+    print_tensors(document);
+    json_decref(document);
+    return TRUENO_OK;
 }
 
 trueno_status tensors_command(cli_arguments *a, trueno_error *err)
 {
-    apr_tensors_options options = {.size = sizeof options,
-                                   .filter = a->o.filter,
-                                   .limit = (size_t)a->o.limit,
-                                   .stats = a->o.stats,
-                                   .threads = (int32_t)a->o.threads};
-    apr_model *model;
-    json_t *document;
-    size_t bytes = 0;
-    char *text = NULL;
-    trueno_status status = load_model(a, a->positional[0], true, &model, err);
-
-    if (status < 0)
-        return status;
-    status = apr_tensors_json(model, &options, &text, &bytes, err);
-    status = take_document(model, status, text, bytes, &document, err);
-    apr_model_close(model);
-    return status == TRUENO_OK ? show(a, document, true, err) : status;
+    return document_command(a, make_tensors, tell_tensors, err);
 }

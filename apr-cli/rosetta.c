@@ -172,18 +172,13 @@ trueno_status rosetta_inspect_command(cli_arguments *a, trueno_error *err)
     return status;
 }
 
+static trueno_status make_fingerprint(const cli_arguments *a, const apr_model *model, char **text,
+                                      size_t *bytes, trueno_error *err)
+{
+    return apr_fingerprint_json(model, a->o.filter, text, bytes, err);
+}
+
 trueno_status rosetta_fingerprint_command(cli_arguments *a, trueno_error *err)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    json_t *document = NULL;
-    apr_model *model;
-    trueno_status status = load_model(a, a->positional[0], true, &model, err);
-
-    if (status < 0)
-        return status;
-    status = apr_fingerprint_json(model, a->o.filter, &text, &bytes, err);
-    status = take_document(model, status, text, bytes, &document, err);
-    apr_model_close(model);
-    return status == TRUENO_OK ? write_or_print(a, document, err) : status;
+    return document_command(a, make_fingerprint, write_or_print, err);
 }
