@@ -11,6 +11,37 @@
 #include "try_open.h"
 #include <string.h>
 
+static void add_array(gguf_build *g, const case_key *k)
+{
+    uint32_t bytes = k->element == V_U8 ? k->count : 4 * k->count;
+
+    key_array(g, k->name, k->element, k->count);
+    for (uint32_t at = 0; at < bytes; at += 4)
+        put_u32(&g->keys, k->number);
+}
+
+static void add_key(gguf_build *g, const case_key *k)
+{
+    if (k->name == NULL)
+        return;
+    if (k->type == V_ARR)
+        add_array(g, k);
+    else if (k->type == V_STR)
+        key_str(g, k->name, k->text);
+    else if (k->type == V_F32)
+        key_f32(g, k->name, k->real);
+    else
+        key_u32(g, k->name, k->number);
+}
+
+static void add_tokens(gguf_build *g, uint32_t n)
+{
+    key_str(g, "tokenizer.ggml.model", "gpt2");
+    key_array(g, "tokenizer.ggml.tokens", V_STR, n);
+    for (uint32_t i = 0; i < n; i++)
+        put_text(&g->keys, "t");
+}
+
 static byte_run build_case(const bad_case *c)
 {
     gguf_build g;
@@ -19,10 +50,15 @@ static byte_run build_case(const bad_case *c)
     build_init(&g);
     if (!c->without_tiny) {
         tiny_config(&g);
-        tiny_vocab(&g);
+        if (c->tokens > 0)
+            add_tokens(&g, c->tokens);
+        else
+            tiny_vocab(&g);
         tiny_tensors(&g);
     }
-    c->change(&g);
+    if (c->change != NULL)
+        c->change(&g);
+    add_key(&g, &c->key);
     file = build_finish(&g);
     build_free(&g);
     return file;
