@@ -95,9 +95,7 @@ trueno_status apr_build_open(const byte_run *file, size_t n, bool verify, trueno
     counting c;
     trueno_status status;
 
-    counting_init(&c);
-    apr_model_options_init(&options, sizeof options);
-    options.allocator = &c.allocator;
+    options = counted_options(&c);
     options.verify = verify;
     *err = (trueno_error){0};
     status = apr_model_open_memory(&m, g.data, n, &options, err);

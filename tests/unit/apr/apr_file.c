@@ -204,24 +204,32 @@ static apr_model *open_lenient(const byte_run *file, const char *strict_says)
     return m;
 }
 
+/* A file that another program wrote: with entries of its own in the index, and its metadata. */
+static apr_build begin_dialect(const char *metadata)
+{
+    apr_build b = apr_build_good();
+
+    b.index.n = 0;
+    b.metadata = metadata;
+    return b;
+}
+
 /* Names and order of GGUF, no checksums, numbers of its own for types, Q5_K called Q4_K. */
 static void test_converter_dialect(void **state)
 {
     static const uint64_t MATRIX[] = {2, 256}, NORM[] = {256};
-    apr_build b = apr_build_good();
+    apr_build b = begin_dialect(
+        "{\"model_type\":\"transformer_lm_q4k\",\"architecture\":\"llama\",\"hidden_dim\":256,"
+        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_dim\":4,"
+        "\"context_length\":8,\"eps\":1e-6,\"vocab_size\":2}");
     byte_run file;
     size_t tables;
     apr_model *m;
 
     (void)state;
-    b.index.n = 0;
     apr_build_entry(&b.index, "token_embd.weight", 8, 2, MATRIX, 0, 288);
     apr_build_entry(&b.index, "output.weight", 8, 2, MATRIX, 320, 352);
     apr_build_entry(&b.index, "output_norm.weight", 0, 1, NORM, 704, 1024);
-    b.metadata =
-        "{\"model_type\":\"transformer_lm_q4k\",\"architecture\":\"llama\",\"hidden_dim\":256,"
-        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_dim\":4,"
-        "\"context_length\":8,\"eps\":1e-6,\"vocab_size\":2}";
     b.flags = 0x20;
     b.more_tensors = 1;
     b.data = 704 + 1024;
@@ -242,19 +250,17 @@ static void test_converter_dialect(void **state)
 static void test_library_dialect(void **state)
 {
     static const uint64_t EMBEDDING[] = {2, 4}, NORM[] = {4};
-    apr_build b = apr_build_good();
+    apr_build b = begin_dialect(
+        "{\"model_type\":\"qwen2\",\"architecture\":\"qwen2\",\"hidden_size\":99,\"hidden_size\":4,"
+        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_size\":4,"
+        "\"max_position_embeddings\":8,\"rms_norm_eps\":1e-6,\"vocab_size\":2}");
     byte_run file;
     size_t tables;
     apr_model *m;
 
     (void)state;
-    b.index.n = 0;
     apr_build_entry(&b.index, "model.embed_tokens.weight", 2, 2, EMBEDDING, 0, 16);
     apr_build_entry(&b.index, "model.norm.weight", 0, 1, NORM, 64, 16);
-    b.metadata =
-        "{\"model_type\":\"qwen2\",\"architecture\":\"qwen2\",\"hidden_size\":99,\"hidden_size\":4,"
-        "\"num_layers\":1,\"num_heads\":2,\"num_kv_heads\":1,\"intermediate_size\":4,"
-        "\"max_position_embeddings\":8,\"rms_norm_eps\":1e-6,\"vocab_size\":2}";
     b.flags = 0;
     file = apr_build_finish(&b, &tables);
     m = open_lenient(&file, "duplicate");
@@ -263,23 +269,28 @@ static void test_library_dialect(void **state)
     assert_int_equal(apr_model_config(m)->hidden_size, 4);
     apr_model_close(m);
     byte_run_free(&file);
+}
 
-    b = apr_build_good(); /* its own four-bit type */
-    b.index.n = 0;
+/* Its own four-bit type is refused, by a lenient reader too. */
+static void test_library_four_bits(void **state)
+{
+    static const uint64_t EMBEDDING[] = {2, 4}, NORM[] = {4};
+    apr_build b = begin_dialect("{\"architecture\":\"bert\"}");
+    apr_model_options options;
+    trueno_error err = {0};
+    byte_run file;
+    size_t tables;
+    apr_model *m;
+
+    (void)state;
     apr_build_entry(&b.index, "model.embed_tokens.weight", 8, 2, EMBEDDING, 0, 18);
     apr_build_entry(&b.index, "model.norm.weight", 0, 1, NORM, 64, 16);
-    b.metadata = "{\"architecture\":\"bert\"}";
     file = apr_build_finish(&b, &tables);
-    {
-        apr_model_options options;
-        trueno_error err = {0};
-
-        apr_model_options_init(&options, sizeof options);
-        options.lenient = true;
-        assert_int_equal(apr_model_open_memory(&m, file.data, file.n, &options, &err),
-                         TRUENO_UNSUPPORTED);
-        assert_non_null(strstr(err.message, "element type 8 of aprender"));
-    }
+    apr_model_options_init(&options, sizeof options);
+    options.lenient = true;
+    assert_int_equal(apr_model_open_memory(&m, file.data, file.n, &options, &err),
+                     TRUENO_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "element type 8 of aprender"));
     byte_run_free(&file);
 }
 
@@ -340,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_compressed),
         cmocka_unit_test(test_converter_dialect),
         cmocka_unit_test(test_library_dialect),
+        cmocka_unit_test(test_library_four_bits),
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_metadata),
     };

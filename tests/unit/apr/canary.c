@@ -50,17 +50,12 @@ static int remove_folder(void **unused)
 /* A tiny model of random weights. */
 static byte_run make_file(void)
 {
-    gguf_build g;
+    gguf_build g = build_tiny();
     byte_run file;
 
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
     for (size_t i = 0; i < g.data.n / sizeof(float); i++)
         ((float *)(void *)g.data.data)[i] = uniform();
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     return file;
 }
 
@@ -260,36 +255,25 @@ static void test_another_model(void **unused)
     static const uint64_t SHAPE[] = {TINY_HIDDEN, TINY_HIDDEN};
     static const uint64_t OTHER[] = {2 * (uint64_t)TINY_HIDDEN};
     byte_run file = make_file(), more;
-    gguf_build g;
+    gguf_build g = build_tiny();
     apr_model *m = open_bytes(&file), *larger;
 
     (void)unused;
     record(m, NULL);
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
     tensor(&g, "extra.weight", 2, SHAPE);
     memcpy(g.data.data, file.data + apr_model_tensor(m, 0)->offset, g.data.n - N * sizeof(float));
-    more = build_finish(&g);
+    more = build_end(&g);
     larger = open_bytes(&more);
     expect(larger, 1, "tensor/extra.weight ");
     record(larger, NULL);
     expect(m, 1, "tensor/extra.weight ");
     apr_model_close(larger);
     byte_run_free(&more);
-    g.n_tensors--; /* the same name, other dimensions */
-    build_free(&g);
-
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
+    g = build_tiny(); /* the same name, other dimensions */
     tensor(&g, "extra.weight", 1, OTHER);
     memcpy(g.data.data, file.data + apr_model_tensor(m, 0)->offset,
            g.data.n - OTHER[0] * sizeof(float));
-    more = build_finish(&g);
-    build_free(&g);
+    more = build_end(&g);
     larger = open_bytes(&more);
     expect(larger, 1, "tensor/extra.weight ");
     apr_model_close(larger);

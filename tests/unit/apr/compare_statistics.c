@@ -36,20 +36,15 @@ typedef struct made {
 static made make_model(uint64_t seed, const char *name, float scale, float offset)
 {
     trueno_error err = {0};
-    gguf_build g;
+    gguf_build g = build_tiny();
     made out;
     const apr_tensor *t;
     float *w;
 
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
     state = seed;
     for (size_t i = 0; i < g.data.n / sizeof(float); i++)
         ((float *)(void *)g.data.data)[i] = uniform();
-    out.file = build_finish(&g);
-    build_free(&g);
+    out.file = build_end(&g);
     if (apr_model_open_memory(&out.m, out.file.data, out.file.n, NULL, &err) < 0)
         fail_msg("%s", err.message);
     t = apr_model_find(out.m, name);

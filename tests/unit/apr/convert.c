@@ -287,14 +287,11 @@ static void test_out_of_memory(void **state)
     (void)state;
     path_of(path, "m.apr");
     for (;; n += n < 40 ? 1 : 7) {
-        apr_model_options options;
+        apr_model_options options = counted_options(&c);
         trueno_error err = {0};
         apr_model *m;
         trueno_status status;
 
-        counting_init(&c);
-        apr_model_options_init(&options, sizeof options);
-        options.allocator = &c.allocator;
         assert_int_equal(apr_model_open(&m, TEST_DATA_DIR "/hf/qwen2", &options, &err), TRUENO_OK);
         c.calls = 0;
         c.fail_at = n;

@@ -151,6 +151,14 @@ byte_run build_finish(const gguf_build *g)
     return file;
 }
 
+byte_run build_end(gguf_build *g)
+{
+    byte_run file = build_finish(g);
+
+    build_free(g);
+    return file;
+}
+
 void tiny_config(gguf_build *g)
 {
     key_str(g, "general.architecture", "qwen2");
@@ -196,4 +204,15 @@ void tiny_tensors(gguf_build *g)
     tensor(g, "blk.0.ffn_gate.weight", 2, up);
     tensor(g, "blk.0.ffn_up.weight", 2, up);
     tensor(g, "blk.0.ffn_down.weight", 2, down);
+}
+
+gguf_build build_tiny(void)
+{
+    gguf_build g;
+
+    build_init(&g);
+    tiny_config(&g);
+    tiny_vocab(&g);
+    tiny_tensors(&g);
+    return g;
 }

@@ -53,11 +53,15 @@ void tensor_info(gguf_build *g, const char *name, uint32_t n_dims, const uint64_
 
 /* The finished file; the caller frees it with byte_run_free(). */
 byte_run build_finish(const gguf_build *g);
+/* The same, and the build is freed. */
+byte_run build_end(gguf_build *g);
 
 /* A small valid qwen2 model: config, vocabulary of 6 tokens, tensors. */
 enum { TINY_HIDDEN = 8, TINY_VOCAB = 6, TINY_FFN = 12 };
 void tiny_config(gguf_build *g);
 void tiny_vocab(gguf_build *g);
 void tiny_tensors(gguf_build *g);
+/* A build of all three. */
+gguf_build build_tiny(void);
 
 #endif

@@ -59,8 +59,7 @@ static byte_run build_case(const bad_case *c)
     if (c->change != NULL)
         c->change(&g);
     add_key(&g, &c->key);
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     return file;
 }
 

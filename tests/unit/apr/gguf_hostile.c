@@ -23,15 +23,10 @@ static const uint64_t VECTOR[] = {TINY_HIDDEN};
 
 static byte_run good_file(void)
 {
-    gguf_build g;
+    gguf_build g = build_tiny();
     byte_run file;
 
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     return file;
 }
 
@@ -224,9 +219,7 @@ static void open_set(const char *folder, trueno_status expected, const char *say
     counting c;
     trueno_status status;
 
-    counting_init(&c);
-    apr_model_options_init(&options, sizeof options);
-    options.allocator = &c.allocator;
+    options = counted_options(&c);
     (void)snprintf(path, sizeof path, "%s/m-00001-of-00002.gguf", folder);
     status = apr_model_open(&m, path, &options, &err);
     if (status != expected || (status < 0 && strstr(err.message, says) == NULL))

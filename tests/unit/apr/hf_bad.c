@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "memory_fixture.h"
+#include "try_open.h"
 #include <apr/model.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,25 +295,6 @@ static void write_folder(const char *folder, const bad_folder *c)
     }
 }
 
-static trueno_status try_open(const char *folder, counting *c, trueno_error *err)
-{
-    apr_model_options options;
-    apr_model *m;
-    trueno_status status;
-
-    apr_model_options_init(&options, sizeof options);
-    options.allocator = &c->allocator;
-    *err = (trueno_error){0};
-    status = apr_model_open(&m, folder, &options, err);
-    if (status < 0) {
-        assert_null(m);
-        assert_null(strchr(err->message, '\n'));
-    }
-    apr_model_close(m);
-    assert_int_equal(c->live, 0);
-    return status;
-}
-
 static void empty_folder(const char *folder)
 {
     write_folder(folder, &(bad_folder){.files = {"", "", "", "", "", ""}});
@@ -333,7 +314,7 @@ static void test_cases(void **state)
 
         write_folder(folder, &CASES[i]);
         counting_init(&c);
-        status = try_open(folder, &c, &err);
+        status = try_open_path(folder, &c, &err);
         if (status != CASES[i].status || (status < 0 && strstr(err.message, CASES[i].says) == NULL))
             fail_msg("%s: status %d, message '%s'; wanted %d, '%s'", CASES[i].name, status,
                      err.message, CASES[i].status, CASES[i].says);
@@ -344,7 +325,7 @@ static void test_cases(void **state)
 static trueno_status try_good(counting *c, void *user)
 {
     trueno_error err;
-    trueno_status status = try_open(TEST_DATA_DIR "/hf/qwen2", c, &err);
+    trueno_status status = try_open_path(TEST_DATA_DIR "/hf/qwen2", c, &err);
 
     (void)user;
     assert_true(status != TRUENO_OK || c->calls < c->fail_at);

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "memory_fixture.h"
+#include "try_open.h"
 #include <apr/model.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -66,24 +66,13 @@ static void put_link(const char *name)
     assert_int_equal(symlink(target, path), 0);
 }
 
-static trueno_status try_open(trueno_error *err)
+static trueno_status try_folder(trueno_error *err)
 {
-    apr_model_options options;
     counting c;
-    apr_model *m;
     trueno_status status;
 
     counting_init(&c);
-    apr_model_options_init(&options, sizeof options);
-    options.allocator = &c.allocator;
-    *err = (trueno_error){0};
-    status = apr_model_open(&m, folder, &options, err);
-    if (status < 0) {
-        assert_null(m);
-        assert_null(strchr(err->message, '\n'));
-    }
-    apr_model_close(m);
-    assert_int_equal(c.live, 0);
+    status = try_open_path(folder, &c, err);
     assert_true(c.peak < 1 << 20);
     return status;
 }
@@ -91,7 +80,7 @@ static trueno_status try_open(trueno_error *err)
 static void expect(trueno_status wanted, const char *name, const char *what)
 {
     trueno_error err;
-    trueno_status status = try_open(&err);
+    trueno_status status = try_folder(&err);
 
     if (status != wanted || (status < 0 && strstr(err.message, name) == NULL))
         fail_msg("%s, %s: status %d, '%s'; wanted %d and the file's name", name, what, status,
@@ -132,7 +121,7 @@ static void test_changed_bytes(void **state)
 
             data[at] = OTHERS[at % sizeof OTHERS];
             put_file(COMPANIONS[i], data, bytes);
-            (void)try_open(&err);
+            (void)try_folder(&err);
             data[at] = old;
         }
         put_link(COMPANIONS[i]);
@@ -248,7 +237,7 @@ static int make_folder(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     for_all_files(SOURCE, put_link);
-    return try_open(&err) != TRUENO_OK;
+    return try_folder(&err) != TRUENO_OK;
 }
 
 static int remove_folder(void **state)

@@ -125,8 +125,7 @@ static byte_run build(const fault *f, uint32_t layers_there, uint64_t hidden, ui
             add_tensor(&g, f, name, rows[i].rows, rows[i].cols);
         }
     }
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     return file;
 }
 

@@ -37,6 +37,16 @@ static void note(void *user, const apr_region *r)
     (void)snprintf(t->last, sizeof t->last, "%s", r->value);
 }
 
+/* The tiny config, which a case adds to. */
+static gguf_build begin(void)
+{
+    gguf_build g;
+
+    build_init(&g);
+    tiny_config(&g);
+    return g;
+}
+
 /* A file of one tensor "x" of two blocks of each type in turn: told without gaps, whole. */
 static void test_blocks(void **state)
 {
@@ -54,13 +64,11 @@ static void test_blocks(void **state)
         if (apr_storage_type_get(id, &type) != 0)
             continue;
         dims[0] = 2 * (uint64_t)type.block;
-        build_init(&g);
-        tiny_config(&g);
+        g = begin();
         tensor_info(&g, "x", 1, dims, (uint32_t)id, 0);
         for (int i = 0; i < 2 * type.bytes; i++)
             put_u8(&g.data, (uint8_t)i);
-        file = build_finish(&g);
-        build_free(&g);
+        file = build_end(&g);
         if (apr_model_open_memory(&m, file.data, file.n, NULL, &err) < 0)
             fail_msg("%s: %s", type.name, err.message);
         t.file = file.data;
@@ -79,16 +87,13 @@ static void test_tables(void **state)
     apr_layout_options options = {.size = sizeof options, .limit = 1000};
     trueno_error err = {0};
     told t = {0};
-    gguf_build g;
+    gguf_build g = begin();
     byte_run file;
     apr_model *m;
 
     (void)state;
-    build_init(&g);
-    tiny_config(&g);
     tiny_vocab(&g);
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     assert_int_equal(apr_model_open_memory(&m, file.data, file.n,
                                            &(apr_model_options){.size = sizeof(apr_model_options),
                                                                 .vocab_only = true},
@@ -116,16 +121,13 @@ static void test_past_end(void **state)
     const uint64_t dims[] = {5};
     trueno_error err = {0};
     told t = {0};
-    gguf_build g;
+    gguf_build g = begin();
     byte_run file;
     apr_model *m;
 
     (void)state;
-    build_init(&g);
-    tiny_config(&g);
     tensor(&g, "x", 1, dims);
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     assert_int_equal(apr_model_open_memory(&m, file.data, file.n, NULL, &err), TRUENO_OK);
     t.file = file.data;
     assert_int_equal(apr_layout_tell(m, &options, note, &t, &err), TRUENO_OK);

@@ -67,6 +67,16 @@ void counting_init(counting *c)
     *c = (counting){.allocator = {counted_allocate, counted_release, c}};
 }
 
+apr_model_options counted_options(counting *c)
+{
+    apr_model_options options;
+
+    counting_init(c);
+    apr_model_options_init(&options, sizeof options);
+    options.allocator = &c->allocator;
+    return options;
+}
+
 size_t fail_each_allocation(counted_attempt *attempt, void *user)
 {
     size_t n = 0;

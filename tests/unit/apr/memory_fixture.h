@@ -3,6 +3,7 @@
 #ifndef TEST_APR_MEMORY_FIXTURE_H
 #define TEST_APR_MEMORY_FIXTURE_H
 
+#include <apr/model.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,9 @@ typedef struct counting {
 
 /* Make *c ready; c->allocator is the one to give to the code under test. */
 void counting_init(counting *c);
+
+/* The same, and the options of a model that is opened with it. */
+apr_model_options counted_options(counting *c);
 
 /* Something that is tried with counted allocations, one of which may fail; its status. */
 typedef trueno_status counted_attempt(counting *c, void *user);

@@ -38,16 +38,11 @@ static apr_model *make_model(byte_run *file, int number)
     float base[N], *x;
     trueno_error err = {0};
     const apr_tensor *t;
-    gguf_build g;
+    gguf_build g = build_tiny();
     apr_model *m;
 
-    build_init(&g);
-    tiny_config(&g);
-    tiny_vocab(&g);
-    tiny_tensors(&g);
     uniform((float *)(void *)g.data.data, g.data.n / sizeof(float), 99);
-    *file = build_finish(&g);
-    build_free(&g);
+    *file = build_end(&g);
     if (apr_model_open_memory(&m, file->data, file->n, NULL, &err) < 0)
         fail_msg("%s", err.message);
     t = apr_model_find(m, "blk.0.attn_q.weight");

@@ -170,8 +170,7 @@ static byte_run make_model(const char *name)
     make_keys(&g);
     make_vocab(&g);
     make_tensors(&g);
-    file = build_finish(&g);
-    build_free(&g);
+    file = build_end(&g);
     return file;
 }
 
@@ -364,15 +363,12 @@ static void test_no_memory(void **state)
 
     (void)state;
     for (size_t at = 1; at < 12; at++) {
-        apr_model_options options;
+        apr_model_options options = counted_options(&c);
         apr_quality_sums s;
         trueno_error err = {0};
         apr_model *m;
         trueno_status status;
 
-        counting_init(&c);
-        apr_model_options_init(&options, sizeof options);
-        options.allocator = &c.allocator;
         assert_int_equal(apr_model_open_memory(&m, file.data, file.n, &options, &err), TRUENO_OK);
         c.fail_at = c.calls + at;
         status = apr_quality_score(m, 1, NULL, NULL, &s, &err);

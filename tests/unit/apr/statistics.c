@@ -105,8 +105,7 @@ static apr_model *open_values(byte_run *file, const float *x, uint64_t n,
     tiny_config(&g);
     tensor(&g, "x", 1, &n);
     memcpy(g.data.data, x, (size_t)n * sizeof *x);
-    *file = build_finish(&g);
-    build_free(&g);
+    *file = build_end(&g);
     apr_model_options_init(&options, sizeof options);
     options.allocator = allocator;
     if (apr_model_open_memory(&m, file->data, file->n, &options, &err) < 0)

@@ -12,6 +12,20 @@
 #include <apr/model.h>
 #include <string.h>
 
+/* Close what came of opening, NULL and one line of text after a failure. */
+static void check_and_close(apr_model *m, trueno_status status, const counting *c,
+                            const trueno_error *err)
+{
+    if (status != TRUENO_OK) {
+        assert_null(m);
+        assert_true(err->message[0] != '\0');
+        assert_null(strchr(err->message, '\n'));
+        assert_int_equal(err->status, status);
+    }
+    apr_model_close(m);
+    assert_int_equal(c->live, 0);
+}
+
 trueno_status try_open(const void *data, size_t n, counting *c, apr_model_options options,
                        model_look *look, trueno_error *err)
 {
@@ -22,17 +36,24 @@ trueno_status try_open(const void *data, size_t n, counting *c, apr_model_option
     options.allocator = &c->allocator;
     *err = (trueno_error){0};
     status = apr_model_open_memory(&m, g.data, n, &options, err);
-    if (status == TRUENO_OK) {
+    if (status == TRUENO_OK)
         look(m);
-    } else {
-        assert_null(m);
-        assert_true(err->message[0] != '\0');
-        assert_null(strchr(err->message, '\n'));
-        assert_int_equal(err->status, status);
-    }
-    apr_model_close(m);
-    assert_int_equal(c->live, 0);
+    check_and_close(m, status, c, err);
     guarded_free(&g);
+    return status;
+}
+
+trueno_status try_open_path(const char *path, counting *c, trueno_error *err)
+{
+    apr_model_options options;
+    apr_model *m = NULL;
+    trueno_status status;
+
+    apr_model_options_init(&options, sizeof options);
+    options.allocator = &c->allocator;
+    *err = (trueno_error){0};
+    status = apr_model_open(&m, path, &options, err);
+    check_and_close(m, status, c, err);
     return status;
 }
 

@@ -18,6 +18,9 @@ typedef void model_look(const apr_model *m);
 trueno_status try_open(const void *data, size_t n, counting *c, apr_model_options options,
                        model_look *look, trueno_error *err);
 
+/* The same for what lies at a path, folders too, which is not looked at. */
+trueno_status try_open_path(const char *path, counting *c, trueno_error *err);
+
 /* The same for a GGUF file, all of which is looked at. */
 trueno_status try_open_gguf(const void *data, size_t n, counting *c, bool lenient,
                             trueno_error *err);
