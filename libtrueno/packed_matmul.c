@@ -121,25 +121,28 @@ static activations plane_of(const activations *a, int plane)
     return one;
 }
 
-/*
- * One token, groups [begin, end) of a segment. With two planes a group at a time, so that the
- * second finds the weights in L1 or L2 while the next ones are fetched.
- */
+/* One token, groups [begin, end) of a segment. The weights are unpacked once for both planes. */
 static void multiply_one(const product *p, const packed_segment *s, int64_t begin, int64_t end,
-                         one_fn one, int thread)
+                         int thread)
 {
-    float sums[RUN_GROUPS * GROUP_ROWS];
-    int64_t run = s->groups == NULL || p->planes == 2 ? 1 : RUN_GROUPS;
+    one_fn one = p->work->kernels.of[s->source.type].one;
+    one_fn two = p->work->kernels.of[s->source.type].two;
+    const activations a[2] = {p->act, p->planes == 2 ? plane_of(&p->act, 1) : p->act};
+    float sums[RUN_GROUPS * 2 * GROUP_ROWS];
+    bool together = p->planes == 2 && two != NULL;
+    int64_t run = s->groups == NULL || (p->planes == 2 && !together) ? 1 : RUN_GROUPS;
 
     for (int64_t g = begin; g < end; g += run) {
         int64_t n = end - g < run ? end - g : run;
         const uint8_t *units = units_of(p, s, g, 0, s->n_units, thread);
 
+        if (together)
+            two(units, s->group_bytes, n, a, sums);
         for (int plane = 0; plane < p->planes; plane++) {
-            activations a = plane_of(&p->act, plane);
-
-            one(units, s->group_bytes, n, &a, sums);
-            store_groups(p, s, plane, g, g + n, sums, NULL, GROUP_ROWS);
+            if (!together)
+                one(units, s->group_bytes, n, &a[plane], sums);
+            store_groups(p, s, plane, g, g + n, together ? sums + plane * GROUP_ROWS : sums, NULL,
+                         together ? 2 * GROUP_ROWS : GROUP_ROWS);
         }
     }
 }
@@ -222,13 +225,13 @@ static void multiply_groups(void *context, int64_t begin, int64_t end, int threa
 
     for (int i = 0; i < p->w->n_segments; i++) {
         const packed_segment *s = &p->w->segments[i];
-        one_fn one = p->act.width == 1 ? p->work->kernels.of[s->source.type].one : NULL;
+        bool one = p->act.width == 1 && p->work->kernels.of[s->source.type].one != NULL;
         int64_t from = begin > before ? begin - before : 0, to = end - before;
 
         if (to > s->n_groups)
             to = s->n_groups;
-        if (from < to && one != NULL)
-            multiply_one(p, s, from, to, one, thread);
+        if (from < to && one)
+            multiply_one(p, s, from, to, thread);
         else
             for (; from < to; from += p->strip)
                 multiply_many(p, s, from, to - from < p->strip ? to : from + p->strip, thread);

@@ -79,6 +79,7 @@ typedef struct matmul_kernels {
     struct {
         unpack_fn unpack;
         one_fn one;
+        one_fn two;  /**< of a[2]: out[group][token][16]; NULL: one() twice does it */
         bool halves; /* multiplied by the BF16 halves of activations */
     } of[TRUENO_TYPE_LIMIT];
 } matmul_kernels;

@@ -4,8 +4,8 @@
  * VBYTES / 4 lanes at a time. Included once a level, after the level's vectors (v_*) are defined.
  *
  * A type is three functions: begin() loads what a unit shares, quants() gives the eight vectors of
- * step j (32 weights; signed where the format says so), scales() its scales and minima. All are
- * inlined into loops that are unrolled over j, so that j is a constant.
+ * step j (32 weights, as codes above the type's zero point), scales() its scales and minima. All
+ * are inlined into loops that are unrolled over j, so that j is a constant.
  */
 #ifndef KERNELS_MATMUL_FORMATS_H
 #define KERNELS_MATMUL_FORMATS_H
@@ -41,10 +41,15 @@ INLINE vu8 shift_right(vu8 x, int bits, int mask)
     return (vu8)((vu16)x >> bits) & (uint8_t)mask;
 }
 
-/* Bits of each byte moved up (left > 0) or down, then masked. */
+/* Bits of each byte moved up (left > 0) or down, among those of its neighbour. */
+INLINE vu8 shift(vu8 x, int left)
+{
+    return left >= 0 ? (vu8)((vu16)x << left) : (vu8)((vu16)x >> -left);
+}
+
 INLINE vu8 shift_left(vu8 x, int left, int mask)
 {
-    return (left >= 0 ? (vu8)((vu16)x << left) : (vu8)((vu16)x >> -left)) & (uint8_t)mask;
+    return shift(x, left) & (uint8_t)mask;
 }
 
 /* Byte i of every lane as a float. */
@@ -113,7 +118,6 @@ INLINE void quants_q4_0(unit_lanes u, const unit_state *s, int j, vu8 w[BLOCK_LI
 {
     (void)s;
     nibbles(u, 1 + 4 * j, w);
-    subtract(w, 8);
 }
 
 INLINE void scales_q4_0(unit_lanes u, const unit_state *s, int j, vf scale[2], vf minimum[2])
@@ -140,7 +144,6 @@ INLINE void quants_q5_0(unit_lanes u, const unit_state *s, int j, vu8 w[BLOCK_LI
     (void)s;
     nibbles(u, 3 + 4 * j, w);
     fifth_bits(u, 1 + j, w);
-    subtract(w, 16);
 }
 
 #define scales_q5_0 scales_q4_0
@@ -242,7 +245,6 @@ INLINE void quants_q3_k(unit_lanes u, const unit_state *s, int j, vu8 w[BLOCK_LI
     two_bits(u, 12 + 8 * (j / 4), j % 4, w);
     for (int i = 0; i < BLOCK_LINES; i++)
         w[i] |= shift_left(line_at(u, 4 + i), 2 - j, 4);
-    subtract(w, 4);
 }
 
 INLINE void scales_q3_k(unit_lanes u, const unit_state *s, int j, vf scale[2], vf minimum[2])
@@ -309,9 +311,10 @@ INLINE void quants_q6_k(unit_lanes u, const unit_state *s, int j, vu8 w[BLOCK_LI
     (void)s;
     for (int i = 0; i < BLOCK_LINES; i++)
         w[i] =
-            shift_right(line_at(u, 5 + 16 * half + 8 * (quarter % 2) + i), 4 * (quarter / 2), 15) |
-            shift_left(line_at(u, 37 + 8 * half + i), 4 - 2 * quarter, 48);
-    subtract(w, 32);
+            v_select((vu8){0} + 15,
+                     shift(line_at(u, 5 + 16 * half + 8 * (quarter % 2) + i), -4 * (quarter / 2)),
+                     shift(line_at(u, 37 + 8 * half + i), 4 - 2 * quarter)) &
+            63;
 }
 
 #define scales_q6_k scales_q3_k

@@ -14,7 +14,8 @@ enum {
     V_LANES = VBYTES / 4,
     NEAR_BYTES = 1024, /* prefetched into L1: 16 lines ahead */
     FAR_BYTES = 3072,  /* prefetched into L2 */
-    FLOAT_GROUPS = 4   /* groups of a float type whose additions overlap */
+    FLOAT_GROUPS = 4,  /* groups of a float type whose additions overlap */
+    SIGNED_BYTES = 128 /* as a zero point: the codes are signed themselves */
 };
 
 INLINE unit_lanes lanes_of(const uint8_t *unit, int64_t pass)
@@ -65,16 +66,25 @@ typedef struct fold_sums {
     vf products, minima;
 } fold_sums;
 
+/* The start of a sum of products with codes above `zero`, a power of two: -zero times the sum of
+ * activations, of which `offset` is -128 times. */
+INLINE vi32 code_start(int zero, int32_t offset)
+{
+    if (zero == SIGNED_BYTES)
+        return sum_start(true, offset);
+    return zero == 0 ? (vi32){0} : v_broadcast_i32(offset >> (7 - __builtin_ctz((unsigned)zero)));
+}
+
 /* One step of the fold along K for one token: the order that the scalar kernel fixes. */
 INLINE void fold_step(fold_sums *y, const vu8 w[BLOCK_LINES], const vf *scale, const vf *minimum,
-                      int subs, bool has_minimum, bool is_signed, fold_input a)
+                      int subs, bool has_minimum, int zero, fold_input a)
 {
     const int64_t lines = BLOCK_LINES / subs;
     vf activation = v_broadcast(*a.scale);
 
     for (int64_t i = 0; i < subs; i++) {
-        vi32 sum = dot_lines(w + i * lines, a.q + 4 * i * lines, lines, is_signed,
-                             sum_start(is_signed, a.offset[i]));
+        vi32 sum = dot_lines(w + i * lines, a.q + 4 * i * lines, lines, zero == SIGNED_BYTES,
+                             code_start(zero, a.offset[i]));
 
         y->products = v_fma(v_from_i32(sum) * scale[i], activation, y->products);
         if (has_minimum)
@@ -102,104 +112,131 @@ INLINE void store_line(uint8_t *to, vu8 x)
                           out + GROUP_ROWS * g);                                        \
     }
 
-/* The two kernels of a type: its row of the format table as constants, its three functions. */
-#define TYPE_KERNELS(type, LINES, STEPS, SUBS, MINIMUM, SIGNED)                                   \
-    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)                \
-    {                                                                                             \
-        enum {                                                                                    \
-            UNIT_BYTES = LINE_BYTES * (LINES),                                                    \
-            STEP_BYTES = LINE_BYTES * (BLOCK_LINES + (SUBS) * ((MINIMUM) ? 2 : 1)),               \
-            STRIPE_UNIT = STEP_BYTES * (STEPS)                                                    \
-        };                                                                                        \
-        uint8_t *restrict to = stripe;                                                            \
-                                                                                                  \
-        for (int64_t n = 0; n < n_units; n++, units += UNIT_BYTES) {                              \
-            for (int64_t pass = 0; pass < V_PASSES; pass++) {                                     \
-                unit_lanes u = lanes_of(units, pass);                                             \
-                unit_state s;                                                                     \
-                                                                                                  \
-                begin_##type(u, &s);                                                              \
-                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                     \
-                {                                                                                 \
-                    uint8_t *step = to + STEP_BYTES * j + VBYTES * pass;                          \
-                    vu8 w[BLOCK_LINES];                                                           \
-                    vf scale[2], minimum[2];                                                      \
-                                                                                                  \
-                    if (pass == 0)                                                                \
-                        prefetch_lines(units, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));  \
-                    quants_##type(u, &s, (int)j, w);                                              \
-                    scales_##type(u, &s, (int)j, scale, minimum);                                 \
-                    for (int64_t i = 0; i < BLOCK_LINES; i++)                                     \
-                        store_line(step + LINE_BYTES * i, w[i]);                                  \
-                    for (int64_t i = 0; i < (SUBS); i++) {                                        \
-                        store_line(step + LINE_BYTES * (BLOCK_LINES + i), (vu8)scale[i]);         \
-                        if (MINIMUM)                                                              \
-                            store_line(step + LINE_BYTES * (BLOCK_LINES + (SUBS) + i),            \
-                                       (vu8)minimum[i]);                                          \
-                    }                                                                             \
-                }                                                                                 \
-            }                                                                                     \
-            to += STRIPE_UNIT;                                                                    \
-        }                                                                                         \
-    }                                                                                             \
-                                                                                                  \
-    INLINE void groups_##type(const uint8_t *groups, size_t group_bytes, int count,               \
-                              const activations *a, float *out)                                   \
-    {                                                                                             \
-        enum {                                                                                    \
-            UNIT_BYTES = LINE_BYTES * (LINES),                                                    \
-            UNIT_WEIGHTS = BLOCK_WEIGHTS * (STEPS),                                               \
-            UNIT_SUBS = (SUBS) * (STEPS)                                                          \
-        };                                                                                        \
-        const int64_t n = (int64_t)count * V_PASSES;                                              \
-        fold_sums y[V_PASSES] = {{{0}, {0}}};                                                     \
-        fold_input in = {a->q, a->scale, a->sum[(SUBS)-1], a->offset[(SUBS)-1]};                  \
-                                                                                                  \
-        for (size_t at = 0; at < group_bytes; at += UNIT_BYTES) {                                 \
-            for (int64_t i = 0; i < n; i++) {                                                     \
-                const uint8_t *unit = groups + (size_t)(i / V_PASSES) * group_bytes + at;         \
-                unit_lanes u = lanes_of(unit, i % V_PASSES);                                      \
-                unit_state s;                                                                     \
-                                                                                                  \
-                begin_##type(u, &s);                                                              \
-                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                     \
-                {                                                                                 \
-                    fold_input step = {in.q + BLOCK_WEIGHTS * j, in.scale + j, in.sum + (SUBS)*j, \
-                                       in.offset + (SUBS)*j};                                     \
-                    vu8 w[BLOCK_LINES];                                                           \
-                    vf scale[2], minimum[2];                                                      \
-                                                                                                  \
-                    if (i % V_PASSES == 0)                                                        \
-                        prefetch_lines(unit, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));   \
-                    quants_##type(u, &s, (int)j, w);                                              \
-                    scales_##type(u, &s, (int)j, scale, minimum);                                 \
-                    fold_step(&y[i], w, scale, minimum, SUBS, MINIMUM, SIGNED, step);             \
-                }                                                                                 \
-            }                                                                                     \
-            in.q += UNIT_WEIGHTS;                                                                 \
-            in.scale += (STEPS);                                                                  \
-            in.sum += UNIT_SUBS;                                                                  \
-            in.offset += UNIT_SUBS;                                                               \
-        }                                                                                         \
-        for (int64_t i = 0; i < n; i++)                                                           \
-            v_store(out + V_LANES * i, (MINIMUM) ? y[i].products + y[i].minima : y[i].products);  \
-    }                                                                                             \
-                                                                                                  \
-    ONE_KERNEL(type, 1)
+/* The three kernels of a type: its row of the format table as constants, its three functions. */
+#define TYPE_KERNELS(type, LINES, STEPS, SUBS, MINIMUM, ZERO)                                    \
+    static void unpack_##type(const uint8_t *units, int64_t n_units, void *stripe)               \
+    {                                                                                            \
+        enum {                                                                                   \
+            UNIT_BYTES = LINE_BYTES * (LINES),                                                   \
+            STEP_BYTES = LINE_BYTES * (BLOCK_LINES + (SUBS) * ((MINIMUM) ? 2 : 1)),              \
+            STRIPE_UNIT = STEP_BYTES * (STEPS)                                                   \
+        };                                                                                       \
+        uint8_t *restrict to = stripe;                                                           \
+                                                                                                 \
+        for (int64_t n = 0; n < n_units; n++, units += UNIT_BYTES) {                             \
+            for (int64_t pass = 0; pass < V_PASSES; pass++) {                                    \
+                unit_lanes u = lanes_of(units, pass);                                            \
+                unit_state s;                                                                    \
+                                                                                                 \
+                begin_##type(u, &s);                                                             \
+                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                    \
+                {                                                                                \
+                    uint8_t *step = to + STEP_BYTES * j + VBYTES * pass;                         \
+                    vu8 w[BLOCK_LINES];                                                          \
+                    vf scale[2], minimum[2];                                                     \
+                                                                                                 \
+                    if (pass == 0)                                                               \
+                        prefetch_lines(units, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS)); \
+                    quants_##type(u, &s, (int)j, w);                                             \
+                    if ((ZERO) != SIGNED_BYTES)                                                  \
+                        subtract(w, ZERO);                                                       \
+                    scales_##type(u, &s, (int)j, scale, minimum);                                \
+                    for (int64_t i = 0; i < BLOCK_LINES; i++)                                    \
+                        store_line(step + LINE_BYTES * i, w[i]);                                 \
+                    for (int64_t i = 0; i < (SUBS); i++) {                                       \
+                        store_line(step + LINE_BYTES * (BLOCK_LINES + i), (vu8)scale[i]);        \
+                        if (MINIMUM)                                                             \
+                            store_line(step + LINE_BYTES * (BLOCK_LINES + (SUBS) + i),           \
+                                       (vu8)minimum[i]);                                         \
+                    }                                                                            \
+                }                                                                                \
+            }                                                                                    \
+            to += STRIPE_UNIT;                                                                   \
+        }                                                                                        \
+    }                                                                                            \
+                                                                                                 \
+    /* One group times a[tokens]; out: [tokens][GROUP_ROWS]. */                                  \
+    INLINE void tokens_##type(const uint8_t *group, size_t group_bytes, int tokens,              \
+                              const activations *a, float *out)                                  \
+    {                                                                                            \
+        enum {                                                                                   \
+            UNIT_BYTES = LINE_BYTES * (LINES),                                                   \
+            UNIT_WEIGHTS = BLOCK_WEIGHTS * (STEPS),                                              \
+            UNIT_SUBS = (SUBS) * (STEPS)                                                         \
+        };                                                                                       \
+        fold_sums y[2][V_PASSES] = {{{{0}, {0}}}};                                               \
+        fold_input in[2];                                                                        \
+                                                                                                 \
+        for (int t = 0; t < tokens; t++)                                                         \
+            in[t] = (fold_input){a[t].q, a[t].scale, a[t].sum[(SUBS)-1], a[t].offset[(SUBS)-1]}; \
+        for (size_t at = 0; at < group_bytes; at += UNIT_BYTES) {                                \
+            const uint8_t *unit = group + at;                                                    \
+                                                                                                 \
+            for (int64_t i = 0; i < V_PASSES; i++) {                                             \
+                unit_lanes u = lanes_of(unit, i);                                                \
+                unit_state s;                                                                    \
+                                                                                                 \
+                begin_##type(u, &s);                                                             \
+                _Pragma("GCC unroll 8") for (int64_t j = 0; j < (STEPS); j++)                    \
+                {                                                                                \
+                    vu8 w[BLOCK_LINES];                                                          \
+                    vf scale[2], minimum[2];                                                     \
+                                                                                                 \
+                    if (i == 0)                                                                  \
+                        prefetch_lines(unit, (LINES)*j / (STEPS), (LINES) * (j + 1) / (STEPS));  \
+                    quants_##type(u, &s, (int)j, w);                                             \
+                    scales_##type(u, &s, (int)j, scale, minimum);                                \
+                    _Pragma("GCC unroll 2") for (int t = 0; t < tokens; t++)                     \
+                    {                                                                            \
+                        fold_input step = {in[t].q + BLOCK_WEIGHTS * j, in[t].scale + j,         \
+                                           in[t].sum + (SUBS)*j, in[t].offset + (SUBS)*j};       \
+                                                                                                 \
+                        fold_step(&y[t][i], w, scale, minimum, SUBS, MINIMUM, ZERO, step);       \
+                    }                                                                            \
+                }                                                                                \
+            }                                                                                    \
+            for (int t = 0; t < tokens; t++) {                                                   \
+                in[t].q += UNIT_WEIGHTS;                                                         \
+                in[t].scale += (STEPS);                                                          \
+                in[t].sum += UNIT_SUBS;                                                          \
+                in[t].offset += UNIT_SUBS;                                                       \
+            }                                                                                    \
+        }                                                                                        \
+        for (int t = 0; t < tokens; t++)                                                         \
+            for (int64_t i = 0; i < V_PASSES; i++)                                               \
+                v_store(out + GROUP_ROWS * t + V_LANES * i,                                      \
+                        (MINIMUM) ? y[t][i].products + y[t][i].minima : y[t][i].products);       \
+    }                                                                                            \
+                                                                                                 \
+    static void one_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,          \
+                           const activations *a, float *out)                                     \
+    {                                                                                            \
+        for (int64_t g = 0; g < n_groups; g++)                                                   \
+            tokens_##type(groups + (size_t)g * group_bytes, group_bytes, 1, a,                   \
+                          out + GROUP_ROWS * g);                                                 \
+    }                                                                                            \
+                                                                                                 \
+    static void two_##type(const uint8_t *groups, size_t group_bytes, int64_t n_groups,          \
+                           const activations *a, float *out)                                     \
+    {                                                                                            \
+        for (int64_t g = 0; g < n_groups; g++)                                                   \
+            tokens_##type(groups + (size_t)g * group_bytes, group_bytes, 2, a,                   \
+                          out + 2 * GROUP_ROWS * g);                                             \
+    }
 
-/*   type    lines steps subs minimum signed */
-TYPE_KERNELS(q4_0, 9, 2, 1, false, true)
-TYPE_KERNELS(q4_1, 5, 1, 1, true, false)
-TYPE_KERNELS(q5_0, 11, 2, 1, false, true)
-TYPE_KERNELS(q5_1, 6, 1, 1, true, false)
-TYPE_KERNELS(q8_0, 17, 2, 1, false, true)
-TYPE_KERNELS(q2_k, 21, 8, 2, true, false)
-TYPE_KERNELS(q3_k, 28, 8, 2, false, true)
-TYPE_KERNELS(q4_k, 36, 8, 1, true, false)
-TYPE_KERNELS(q5_k, 44, 8, 1, true, false)
-TYPE_KERNELS(q6_k, 53, 8, 2, false, true)
-TYPE_KERNELS(iq4_nl, 9, 2, 1, false, true)
-TYPE_KERNELS(iq4_xs, 34, 8, 1, false, true)
+/*   type    lines steps subs minimum zero */
+TYPE_KERNELS(q4_0, 9, 2, 1, false, 8)
+TYPE_KERNELS(q4_1, 5, 1, 1, true, 0)
+TYPE_KERNELS(q5_0, 11, 2, 1, false, 16)
+TYPE_KERNELS(q5_1, 6, 1, 1, true, 0)
+TYPE_KERNELS(q8_0, 17, 2, 1, false, SIGNED_BYTES)
+TYPE_KERNELS(q2_k, 21, 8, 2, true, 0)
+TYPE_KERNELS(q3_k, 28, 8, 2, false, 4)
+TYPE_KERNELS(q4_k, 36, 8, 1, true, 0)
+TYPE_KERNELS(q5_k, 44, 8, 1, true, 0)
+TYPE_KERNELS(q6_k, 53, 8, 2, false, 32)
+TYPE_KERNELS(iq4_nl, 9, 2, 1, false, SIGNED_BYTES)
+TYPE_KERNELS(iq4_xs, 34, 8, 1, false, SIGNED_BYTES)
 
 INLINE const vf *scale_line(const uint8_t *step, int64_t i)
 {
@@ -352,6 +389,8 @@ static void finish(const float *products, const float *minima, int64_t stride, i
 
 #define SET_TYPE(k, label, suffix) \
     (k)->of[TRUENO_##label].unpack = unpack_##suffix, (k)->of[TRUENO_##label].one = one_##suffix
+#define SET_BLOCKS(k, label, suffix) \
+    SET_TYPE(k, label, suffix), (k)->of[TRUENO_##label].two = two_##suffix
 
 static void set_kernels(matmul_kernels *k)
 {
@@ -363,18 +402,18 @@ static void set_kernels(matmul_kernels *k)
     SET_TYPE(k, F32, f32);
     SET_TYPE(k, F16, f16);
     SET_TYPE(k, BF16, bf16);
-    SET_TYPE(k, Q4_0, q4_0);
-    SET_TYPE(k, Q4_1, q4_1);
-    SET_TYPE(k, Q5_0, q5_0);
-    SET_TYPE(k, Q5_1, q5_1);
-    SET_TYPE(k, Q8_0, q8_0);
-    SET_TYPE(k, Q2_K, q2_k);
-    SET_TYPE(k, Q3_K, q3_k);
-    SET_TYPE(k, Q4_K, q4_k);
-    SET_TYPE(k, Q5_K, q5_k);
-    SET_TYPE(k, Q6_K, q6_k);
-    SET_TYPE(k, IQ4_NL, iq4_nl);
-    SET_TYPE(k, IQ4_XS, iq4_xs);
+    SET_BLOCKS(k, Q4_0, q4_0);
+    SET_BLOCKS(k, Q4_1, q4_1);
+    SET_BLOCKS(k, Q5_0, q5_0);
+    SET_BLOCKS(k, Q5_1, q5_1);
+    SET_BLOCKS(k, Q8_0, q8_0);
+    SET_BLOCKS(k, Q2_K, q2_k);
+    SET_BLOCKS(k, Q3_K, q3_k);
+    SET_BLOCKS(k, Q4_K, q4_k);
+    SET_BLOCKS(k, Q5_K, q5_k);
+    SET_BLOCKS(k, Q6_K, q6_k);
+    SET_BLOCKS(k, IQ4_NL, iq4_nl);
+    SET_BLOCKS(k, IQ4_XS, iq4_xs);
 }
 
 #endif

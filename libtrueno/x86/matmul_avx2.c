@@ -116,6 +116,12 @@ static inline vi32 v_dot_signed(vi32 acc, vu8 w, const int8_t *q)
     return v_dot_ready(acc, w, q);
 }
 
+/* Bits of a where the mask has ones, else of b. */
+static inline vu8 v_select(vu8 mask, vu8 a, vu8 b)
+{
+    return (a & mask) | (b & ~mask);
+}
+
 #include "kernels/matmul_vector.h"
 
 void matmul_init_avx2(matmul_kernels *k)

@@ -99,6 +99,12 @@ static inline vi32 v_dot_signed(vi32 acc, vu8 w, const int8_t *q)
     return v_dot_ready(acc, v_signed_ready(w), q);
 }
 
+/* Bits of a where the mask has ones, else of b. */
+static inline vu8 v_select(vu8 mask, vu8 a, vu8 b)
+{
+    return (vu8)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)mask, 0xe4);
+}
+
 #include "kernels/matmul_vector.h"
 
 void matmul_init_avx512(matmul_kernels *k)
