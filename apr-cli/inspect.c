@@ -85,13 +85,68 @@ void print_tensors(const json_t *document)
     }
 }
 
+/* Is the number of n characters an integer that is too large for jansson, 2^63 or more? */
+static bool is_large_integer(const char *number, size_t n)
+{
+    static const char most[] = "9223372036854775807";
+
+    for (size_t i = 0; i < n; i++)
+        if (number[i] < '0' || number[i] > '9')
+            return false;
+    return n > sizeof most - 1 || (n == sizeof most - 1 && memcmp(number, most, n) > 0);
+}
+
+static size_t number_length(const char *p, const char *end)
+{
+    size_t n = 0;
+
+    while (p + n < end && memchr("0123456789.eE+-", p[n], 15) != NULL)
+        n++;
+    return n;
+}
+
+/* Parse a document; integers that jansson does not hold become strings, so that no digit is lost.
+ */
+static json_t *parse_document(const char *text, size_t bytes, json_error_t *problem)
+{
+    const char *end = text + bytes;
+    char *copy = malloc(bytes + bytes / 9 + 2), *to = copy; /* quotes: 2 for 19 digits */
+    bool in_string = false;
+    json_t *document;
+
+    if (copy == NULL)
+        return NULL;
+    for (const char *p = text; p < end;) {
+        size_t n = 1; /* characters that go along as they are */
+
+        if (in_string && *p == '\\') {
+            n = end - p > 1 ? 2 : 1;
+        } else if (*p == '"') {
+            in_string = !in_string;
+        } else if (!in_string && *p >= '0' && *p <= '9') {
+            n = number_length(p, end);
+            if (p[-(p > text)] != '-' && is_large_integer(p, n)) {
+                to += sprintf(to, "\"%.*s\"", (int)n, p);
+                p += n;
+                continue;
+            }
+        }
+        memcpy(to, p, n);
+        to += n;
+        p += n;
+    }
+    document = json_loadb(copy, (size_t)(to - copy), JSON_ALLOW_NUL, problem);
+    free(copy);
+    return document;
+}
+
 trueno_status take_document(const apr_model *model, trueno_status status, char *text, size_t bytes,
                             json_t **out, trueno_error *err)
 {
-    json_error_t problem;
+    json_error_t problem = {.text = "no memory"};
 
     *out = NULL;
-    if (status == TRUENO_OK && (*out = json_loadb(text, bytes, JSON_ALLOW_NUL, &problem)) == NULL)
+    if (status == TRUENO_OK && (*out = parse_document(text, bytes, &problem)) == NULL)
         status =
             trueno_fail(err, TRUENO_INTERNAL, "document: line %d: %s", problem.line, problem.text);
     apr_inspect_free(model, text, bytes);
