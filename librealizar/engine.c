@@ -111,12 +111,14 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     trueno_backend_options_init(&b, sizeof b);
     b.threads = o->threads;
     b.device = o->device;
-    b.keep_mapping = o->keep_mapping || exceeds_memory(e);
+    b.keep_mapping = o->keep_mapping;
     b.allocator = o->allocator;
     b.log = o->log;
     if (o->backend != NULL) {
-        trueno_status status = trueno_backend_open(&e->backend, o->backend, &b, err);
+        trueno_status status;
 
+        b.keep_mapping |= strcmp(o->backend, "cuda") != 0 && exceeds_memory(e);
+        status = trueno_backend_open(&e->backend, o->backend, &b, err);
         return status < 0 ? status : check_device_memory(e, err);
     }
     if (trueno_backend_open(&e->backend, "cuda", &b, NULL) == TRUENO_OK) {
@@ -129,10 +131,12 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
         e->backend->close(e->backend);
         e->backend = NULL;
     }
+    b.keep_mapping |= exceeds_memory(e);
     return trueno_backend_open(&e->backend, "cpu", &b, err);
 }
 
-/* A GPU has more to do at once; but a small model's working arrays should not outgrow its weights. */
+/* A GPU has more to do at once; but a small model's working arrays should not outgrow its weights.
+ */
 static int32_t choose_step_rows(const realizar_engine *e, const realizar_engine_options *o)
 {
     enum { ROWS = 512, MORE_ROWS = 1024, LARGE_MODEL = 1000000000 };
