@@ -83,7 +83,7 @@ void launch_half_rows(const launcher *l, const float *x, int n, int cols, const 
 }
 
 /* Group s of a step as halves in the order of operand_halves(), each rounded once, as there is time
- * here: scale and minimum are floats, those of rows g and g + 8. */
+ * here (the factor is a power of two): scale and minimum are floats, those of rows g and g + 8. */
 template <class U>
 __device__ __forceinline__ void operand_rounded(const U &w, int s, int step,
                                                 const float scale[2][U::PARTS],
@@ -106,22 +106,9 @@ __device__ __forceinline__ void operand_rounded(const U &w, int s, int step,
             v[k] =
                 U::MINIMA ? fmaf(q, scale[row][part], -minimum[row][part]) : q * scale[row][part];
         }
-        out[f] = pack_half2(v[0], v[1]);
-        out[f + 4] = pack_half2(v[2], v[3]);
+        out[f] = pack_half2(v[0] * PACKED_FACTOR, v[1] * PACKED_FACTOR);
+        out[f + 4] = pack_half2(v[2] * PACKED_FACTOR, v[3] * PACKED_FACTOR);
     }
-}
-
-/* The scales of group s, which lane (g, s) has, times 256. */
-template <class U>
-__device__ __forceinline__ void share_floats(const float from[2][U::PARTS], int s, int lane,
-                                             float to[2][U::PARTS])
-{
-#pragma unroll
-    for (int row = 0; row < 2; row++)
-#pragma unroll
-        for (int part = 0; part < U::PARTS; part++)
-            to[row][part] =
-                __shfl_sync(ALL_LANES, from[row][part], (lane & ~3) | s) * PACKED_FACTOR;
 }
 
 /* Warps take units; every lane writes its eight columns of both rows, in operand order. */
@@ -152,9 +139,9 @@ __global__ void expand_kernel(weight_segment s, int first_tile, int tiles, int s
                 const int col = (unit * U::STEPS + step) * 128 + 32 * g + 8 * (lane & 3);
                 uint32_t a[8];
 
-                share_floats<U>(scale, g, lane, group_scale);
+                share_scales<U>(scale, g, lane, group_scale);
                 if (U::MINIMA)
-                    share_floats<U>(minimum, g, lane, group_minimum);
+                    share_scales<U>(minimum, g, lane, group_minimum);
                 operand_rounded(w, g, step, group_scale, group_minimum, a);
 #pragma unroll
                 for (int row = 0; row < 2; row++) {

@@ -59,9 +59,9 @@ __device__ __forceinline__ void half_scales(const U &w, int step, int lane,
 }
 
 /* Group s's scales, held by lane (g, s), for all four lanes of a row. */
-template <class U>
-__device__ __forceinline__ void share_scales(const uint32_t from[2][U::PARTS], int s, int lane,
-                                             uint32_t to[2][U::PARTS])
+template <class U, class T>
+__device__ __forceinline__ void share_scales(const T from[2][U::PARTS], int s, int lane,
+                                             T to[2][U::PARTS])
 {
 #pragma unroll
     for (int row = 0; row < 2; row++)
