@@ -167,12 +167,19 @@ bool attention_has_tiles(const trueno_attention *facts, int kv_type)
            (dim == 64 || dim == 96 || dim == 128 || dim == 256);
 }
 
+bool attention_has_clusters(const launcher *l, int rows_and_heads)
+{
+    return l->capability >= 90 && rows_and_heads * MOST_CLUSTER <= l->n_sm;
+}
+
 /* As many as fill the device, but none without positions; a power of two or whole clusters. */
 int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest)
 {
     int most = 2 * l->n_sm / (facts->n_kv_heads * n), splits = 1;
 
     most = most > MAX_SPLITS ? (int)MAX_SPLITS : most;
+    if (longest <= CLUSTER_POSITIONS && attention_has_clusters(l, facts->n_kv_heads * n))
+        most = most > MOST_CLUSTER ? (int)MOST_CLUSTER : most; /* more would find nothing to do */
     while (2 * splits <= most && splits * SPLIT_POSITIONS < longest)
         splits *= 2;
     return splits;

@@ -7,8 +7,6 @@
 #include "attention_split.cuh"
 #include "rounding.cuh"
 
-enum { MOST_CLUSTER = 8 };
-
 /* A warp's sums into shared memory: heads: [warps][group][DIM + 4], most, total: [warps][HEADS]. */
 template <int DIM, int TILES>
 __device__ __forceinline__ void put_sums(head_state<DIM, TILES> &state, int group, float *heads,

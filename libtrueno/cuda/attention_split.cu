@@ -6,8 +6,6 @@
  * before the kernels before this one have ended: only the newest position comes from them. */
 #include "attention_merge.cuh"
 
-enum { ONE_CLUSTER = 2 }; /* tiles of a warp, at most, where that saves further clusters */
-
 /* The group's queries into shared memory, normalised and rotated where that is still to do, a warp
  * a head; `newest`: this block also stores the row's key and value, and keeps what it stored in
  * `stored`, a vector each. */
@@ -169,13 +167,10 @@ __global__ __launch_bounds__(
     }
 }
 
-/* Blocks of a cluster. Clusters that have to wait until several blocks find room at once cost more
- * than they save: only where each block can have a processor of its own, or of two blocks. */
+/* Blocks of a cluster; two find room together anyway. */
 static int cluster_size(const launcher *l, int rows_and_heads, int splits)
 {
-    bool roomy = rows_and_heads * MOST_CLUSTER <= l->n_sm;
-
-    if (l->capability < 90 || (splits > 2 && !roomy))
+    if (l->capability < 90 || (splits > 2 && !attention_has_clusters(l, rows_and_heads)))
         return 1;
     return splits < MOST_CLUSTER ? splits : (int)MOST_CLUSTER;
 }

@@ -3,7 +3,8 @@
 #include "batch_table.h"
 #include "layout.h"
 
-enum { BATCH_SLOTS = 2, FEW_SHARED = 72 << 10 };
+/* PAIR_WARPS: that do for pairs */
+enum { BATCH_SLOTS = 2, PAIR_WARPS = 8, FEW_SHARED = 72 << 10 };
 
 static batch_fn find_kernel(int type, int m_tiles, int n_tiles)
 {
@@ -25,36 +26,53 @@ static int batch_ring(int bytes, int sums)
     return ((bytes > sums ? bytes : sums) + 127) / 128 * 128;
 }
 
-/* How a segment's product is cut up; returns the shared memory of a block. */
-static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles)
+/* Shared memory of `warps` warps with `slots` units each in their rings. */
+static int warps_bytes(int warps, int slots, int m_tiles, int n_tiles, int unit_bytes)
+{
+    int sums = m_tiles * n_tiles * 512;
+
+    return warps * (batch_ring(slots * m_tiles * unit_bytes, sums) + sums + 8 * slots);
+}
+
+/* Units of x that a block has room for; one slot will do: a unit in use is in registers. */
+static int units_that_fit(const launcher *l, int warps, int m_tiles, int n_tiles, int unit_bytes,
+                          int x_bytes)
+{
+    int room = l->shared_bytes - 1024 - warps_bytes(warps, 1, m_tiles, n_tiles, unit_bytes);
+
+    return room > 0 ? room / x_bytes : 0;
+}
+
+/* How a segment's product with `passes` passes of rows is cut up, so that all blocks run at once;
+ * returns the shared memory of a block. */
+static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int passes)
 {
     const weight_segment *s = &a->segment;
     layout_info info = layout_get(s->type);
-    int groups = info.steps > 0 ? 4 * info.steps : 8, unit_bytes = groups * n_tiles * 512;
-    int sums = m_tiles * n_tiles * 512, room = l->shared_bytes - 1024, most = 0, ring;
-    int jobs = a->pair_rows > 0 ? a->pair_rows / 16 : s->tiles;
+    int groups = info.steps > 0 ? 4 * info.steps : 8, x_bytes = groups * n_tiles * 512 + 8;
+    int jobs = a->pair_rows > 0 ? a->pair_rows / 16 : s->tiles, most;
 
-    for (a->warp_bits = batch_warp_bits(m_tiles);;
-         a->warp_bits--) { /* one slot will do: a unit in use is in registers */
-        ring = batch_ring(m_tiles * info.unit_bytes, sums);
-        most = (room - ((ring + sums + 8) << a->warp_bits)) / (unit_bytes + 8);
-        if (most > 0 || a->warp_bits == 0)
+    for (a->warps = batch_warps(m_tiles);; a->warps = a->warps > 4 ? a->warps - 4 : a->warps / 2) {
+        most = units_that_fit(l, a->warps, m_tiles, n_tiles, info.unit_bytes, x_bytes);
+        if (m_tiles == 2 && a->warps > PAIR_WARPS && most < s->units &&
+            units_that_fit(l, PAIR_WARPS, m_tiles, n_tiles, info.unit_bytes, x_bytes) >= s->units)
+            continue; /* further slices would cost more than further warps save */
+        if (most > 0 || a->warps == 1)
             break;
     }
     a->slices = (s->units + most - 1) / most;
     a->slice_units = (s->units + a->slices - 1) / a->slices;
-    for (a->slots = BATCH_SLOTS; a->slots > 1; a->slots--) {
-        ring = batch_ring(a->slots * m_tiles * info.unit_bytes, sums);
-        if (((ring + sums + 8 * a->slots) << a->warp_bits) + a->slice_units * (unit_bytes + 8) <=
-            room)
+    for (a->slots = BATCH_SLOTS; a->slots > 1; a->slots--)
+        if (warps_bytes(a->warps, a->slots, m_tiles, n_tiles, info.unit_bytes) +
+                a->slice_units * x_bytes <=
+            l->shared_bytes - 1024)
             break;
-    }
-    a->ring_bytes = batch_ring(a->slots * m_tiles * info.unit_bytes, sums);
+    a->ring_bytes = batch_ring(a->slots * m_tiles * info.unit_bytes, m_tiles * n_tiles * 512);
     a->slices = (s->units + a->slice_units - 1) / a->slice_units;
-    a->blocks = l->n_sm / a->slices > 0 ? l->n_sm / a->slices : 1;
+    a->blocks = l->n_sm / (a->slices * passes) > 0 ? l->n_sm / (a->slices * passes) : 1;
     a->blocks = a->blocks < jobs ? a->blocks : jobs;
-    return a->slice_units * (unit_bytes + 8) +
-           ((a->ring_bytes + sums + 8 * a->slots) << a->warp_bits);
+    return a->slice_units * x_bytes +
+           warps_bytes(a->warps, a->slots, m_tiles, n_tiles, info.unit_bytes);
 }
 
 /* Floats and counters that launch_batch() needs. */
@@ -71,7 +89,7 @@ void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, 
 
         a.segment = w->segment[i];
         a.pair_rows = p->pair_rows;
-        (void)plan(l, &a, m_tiles, n_tiles);
+        (void)plan(l, &a, m_tiles, n_tiles, passes);
         jobs = (size_t)passes * (a.segment.tiles / m_tiles);
         if (a.slices == 1)
             continue;
@@ -86,6 +104,7 @@ void launch_batch(const launcher *l, const trueno_weight *w, const product *p, c
                   float *partial, unsigned *arrived, int beside_which)
 {
     batch_args a = {};
+    int passes;
 
     a.x = (const uint4 *)x->data;
     a.x_scale = x->scale;
@@ -101,13 +120,13 @@ void launch_batch(const launcher *l, const trueno_weight *w, const product *p, c
     a.partial = partial;
     a.arrived = arrived;
     a.beside = (beside)beside_which;
+    passes = (p->n + 8 * x->tiles - 1) / (8 * x->tiles);
     for (int i = 0; i < w->n_segments; i++) {
         int m_tiles = p->pair_rows > 0 ? 2 : 1, shared;
 
         a.segment = w->segment[i];
-        shared = plan(l, &a, m_tiles, x->tiles);
-        LAUNCH(l, find_kernel(a.segment.type, m_tiles, x->tiles),
-               dim3(a.blocks * a.slices, (p->n + 8 * x->tiles - 1) / (8 * x->tiles)),
-               32 << a.warp_bits, shared, a);
+        shared = plan(l, &a, m_tiles, x->tiles, passes);
+        LAUNCH(l, find_kernel(a.segment.type, m_tiles, x->tiles), dim3(a.blocks * a.slices, passes),
+               32 * a.warps, shared, a);
     }
 }

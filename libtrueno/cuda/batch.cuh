@@ -183,22 +183,22 @@ template <int UNIT_16> struct batch_rows {
 };
 
 template <int TYPE, int M_TILES, int N_TILES>
-__global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
+__global__ __launch_bounds__(32 * batch_warps(M_TILES),
                              1) void batch_kernel(const __grid_constant__ batch_args a)
 {
     typedef batch_unit<TYPE> B;
     constexpr int VALUES = M_TILES * N_TILES * 4, UNIT_16 = B::GROUPS * N_TILES * 32;
     extern __shared__ __align__(128) unsigned char memory[];
     constexpr float FACTOR = B::IN_BLOCKS ? 1.0f / PACKED_FACTOR : 1.0f;
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = 1 << a.warp_bits;
+    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = a.warps;
     const int slice = blockIdx.x % a.slices, block = blockIdx.x / a.slices;
     const int first_unit = slice * a.slice_units,
               units = min(a.slice_units, a.segment.units - first_unit);
     const int n_jobs = M_TILES == 2 ? a.pair_rows / 16 : a.segment.tiles;
     const int first_job = (int)((long long)block * n_jobs / a.blocks),
               jobs = (int)((long long)(block + 1) * n_jobs / a.blocks) - first_job;
-    const int steps = units * B::STEPS, total = jobs * steps, begin = warp * total >> a.warp_bits,
-              end = (warp + 1) * total >> a.warp_bits;
+    const int steps = units * B::STEPS, total = jobs * steps, begin = warp * total / warps,
+              end = (warp + 1) * total / warps;
     const int first_x = blockIdx.y * 8 * N_TILES;
     const size_t first_place = (size_t)blockIdx.y * n_jobs; /* of this pass, among sums of slices */
     /* operands, rings (later: a warp's last, unfinished sums), first sums, barriers */
@@ -305,7 +305,7 @@ __global__ __launch_bounds__(32 << batch_warp_bits(M_TILES),
     for (int k0 = warp; k0 < jobs * N_TILES; k0 += 32 * warps) { /* a lane asks for each */
         const int mine = k0 + lane * warps;
         const bool there =
-            mine < jobs * N_TILES && !is_whole(mine / N_TILES * steps, steps, total, a.warp_bits);
+            mine < jobs * N_TILES && !is_whole(mine / N_TILES * steps, steps, total, warps);
         unsigned last = __ballot_sync(
             ALL_LANES, there && arrive(a, (first_place + first_job) * N_TILES + mine));
 

@@ -128,20 +128,20 @@ __device__ __forceinline__ void finish_whole(const batch_args &a, int job, size_
 
 /* The first warp that has steps of a job (from its first step on) and where that warp's steps end.
  */
-__device__ __forceinline__ int first_warp(int from, int total, int warp_bits, int *until)
+__device__ __forceinline__ int first_warp(int from, int total, int warps, int *until)
 {
-    int w = (from << warp_bits) / total;
+    int w = from * warps / total;
 
-    while ((*until = (w + 1) * total >> warp_bits) <= from)
+    while ((*until = (w + 1) * total / warps) <= from)
         w++;
     return w;
 }
 
-__device__ __forceinline__ bool is_whole(int from, int steps, int total, int warp_bits)
+__device__ __forceinline__ bool is_whole(int from, int steps, int total, int warps)
 {
     int until;
 
-    (void)first_warp(from, total, warp_bits, &until);
+    (void)first_warp(from, total, warps, &until);
     return until >= from + steps;
 }
 
@@ -152,7 +152,7 @@ __device__ __forceinline__ bool add_warps(const float *firsts, const uint8_t *ri
                                           const batch_args &a, int from, int steps, int total,
                                           int i, int values, int lane, float sum[M_TILES][4])
 {
-    int until, w = first_warp(from, total, a.warp_bits, &until);
+    int until, w = first_warp(from, total, a.warps, &until);
     const float *part = (const float *)(rings + (size_t)w * a.ring_bytes) + i * M_TILES * 4 * 32;
 
     if (until >= from + steps)
@@ -164,7 +164,7 @@ __device__ __forceinline__ bool add_warps(const float *firsts, const uint8_t *ri
         const int before = until;
 
         w++;
-        until = (w + 1) * total >> a.warp_bits;
+        until = (w + 1) * total / a.warps;
         if (until == before)
             continue; /* a warp without work */
         part = firsts + (w * values + i * M_TILES * 4) * 32;

@@ -7,9 +7,9 @@
 #include "kernels.h"
 
 /* Warps of a block, at most: what leaves each the registers that it needs. */
-static constexpr int batch_warp_bits(int m_tiles)
+static constexpr int batch_warps(int m_tiles)
 {
-    return m_tiles == 1 ? 4 : 3;
+    return m_tiles == 1 ? 16 : 12;
 }
 
 typedef struct batch_args {
@@ -23,7 +23,7 @@ typedef struct batch_args {
     bool add, activate;
     int pair_rows;
     trueno_activation activation;
-    int warp_bits;                   /* 1 << of warps */
+    int warps;
     int slots, ring_bytes;           /* of a warp */
     int slices, slice_units, blocks; /* blocks: that share a slice */
     float *partial;

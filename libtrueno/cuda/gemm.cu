@@ -5,10 +5,31 @@
 #include "rounding.cuh"
 #include "rows.cuh"
 
-enum { EARLY = 2 }; /* fours of a norm's weights that a thread holds */
+/* A row whose largest numbers, of each thread, are `most` is divided by 2 to this: it then is in the
+ * range in which halves are accurate. The block calls together; scratch: a float per warp. */
+__device__ __forceinline__ int row_shift(float most, float *scratch)
+{
+    most = warp_max(most);
+    if ((threadIdx.x & 31) == 0)
+        scratch[threadIdx.x >> 5] = most;
+    __syncthreads();
+    most = warp_max((threadIdx.x & 31) < blockDim.x >> 5 ? scratch[threadIdx.x & 31] : 0.0f);
+    const int exponent = most > 0 && most < INFINITY ? ilogbf(most) : 0;
 
-/* Rows as halves, scaled by a power of two where they leave the range in which halves are accurate.
- */
+    return exponent > 12 ? exponent - 12 : exponent < -4 ? exponent + 4 : 0;
+}
+
+__device__ __forceinline__ float largest_of(float4 v)
+{
+    return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+}
+
+__device__ __forceinline__ float4 times(float4 v, float f)
+{
+    return make_float4(v.x * f, v.y * f, v.z * f, v.w * f);
+}
+
+/* Rows as halves. */
 template <int LOADS>
 __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int n, int cols,
                                                             row_norm norm, float eps, bool operands,
@@ -16,52 +37,26 @@ __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int 
 {
     __shared__ float scratch[32];
     const int row = blockIdx.x;
-    const bool early = norm.kind >= 0 && (cols & 3) == 0 && cols <= 4 * EARLY * (int)blockDim.x;
-    float4 weight[EARLY]; /* constant: here before the rows are */
+    early_weights<EARLY_LOADS> early;
     row_quads<LOADS> in;
     float most = 0;
 
     pdl_launch();
-#pragma unroll
-    for (int k = 0; k < EARLY; k++) {
-        const int quad = threadIdx.x + k * blockDim.x;
-
-        weight[k] = early && 4 * quad < cols ? ((const float4 *)norm.weight)[quad]
-                                             : make_float4(0, 0, 0, 0);
-    }
+    early.begin(norm, cols);
     pdl_wait();
     in.begin(x + (size_t)row * cols, row < n ? cols : 0, out.stride); /* fills the last row tile */
     if (row < n)
         norm.begin(in, eps, scratch);
-    if (early && norm.bias == NULL) {
-#pragma unroll
-        for (int k = 0; k < EARLY; k++) {
-            in.kept[k].x = (in.kept[k].x - norm.mean) * norm.factor * weight[k].x;
-            in.kept[k].y = (in.kept[k].y - norm.mean) * norm.factor * weight[k].y;
-            in.kept[k].z = (in.kept[k].z - norm.mean) * norm.factor * weight[k].z;
-            in.kept[k].w = (in.kept[k].w - norm.mean) * norm.factor * weight[k].w;
-        }
-        norm.kind = -1; /* done: what lies behind the columns is zero */
-    }
+    early.apply(norm, in);
     in.each([&](int quad, float4 v) {
         v = norm.apply(v, quad, in.cols);
-        most = fmaxf(most, fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w))));
+        most = fmaxf(most, largest_of(v));
     });
-    most = warp_max(most);
-    if ((threadIdx.x & 31) == 0)
-        scratch[threadIdx.x >> 5] = most;
-    __syncthreads();
-    most = warp_max((threadIdx.x & 31) < blockDim.x >> 5 ? scratch[threadIdx.x & 31] : 0.0f);
-    int exponent = most > 0 && most < INFINITY ? ilogbf(most) : 0, shift = 0;
-    if (exponent > 12)
-        shift = exponent - 12;
-    else if (exponent < -4)
-        shift = exponent + 4;
+    const int shift = row_shift(most, scratch);
     const float inverse = exp2f((float)-shift);
     in.each([&](int quad, float4 v) {
         v = norm.apply(v, quad, in.cols);
-        put_halves(out, operands, row, quad,
-                   make_float4(v.x * inverse, v.y * inverse, v.z * inverse, v.w * inverse));
+        put_halves(out, operands, row, quad, times(v, inverse));
     });
     if (threadIdx.x == 0 && row < n)
         out.scale[row] = exp2f((float)shift);
@@ -266,4 +261,70 @@ void launch_finish(const launcher *l, const float *sums, int sums_stride, const 
     else
         FINISH(1, 1024);
 #undef FINISH
+}
+
+/* What finish_kernel makes of pairs, as halves for the product behind; a block each row. */
+template <int LOADS>
+__global__ __launch_bounds__(1024, 1) void finish_halves_kernel(const float *sums, int sums_stride,
+                                                                const float *scale, float factor,
+                                                                int width, const float *bias,
+                                                                trueno_activation act,
+                                                                bool operands, half_rows out)
+{
+    __shared__ float scratch[32];
+    const int row = blockIdx.x, threads = blockDim.x;
+    const float *in = sums + (size_t)row * sums_stride;
+    float4 kept[LOADS];
+    float most = 0;
+
+    pdl_launch();
+    pdl_wait();
+    const float f = scale[row] * factor; /* out.scale may be the same array */
+    auto result = [&](int quad) {
+        const float4 one = __ldcg((const float4 *)in + quad),
+                     two = __ldcg((const float4 *)(in + width) + quad);
+        const float first[4] = {one.x, one.y, one.z, one.w},
+                    second[4] = {two.x, two.y, two.z, two.w};
+        float v[4];
+
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            const int col = 4 * quad + k;
+
+            v[k] = apply_activation(act, fmaf(first[k], f, bias != NULL ? bias[col] : 0.0f)) *
+                   fmaf(second[k], f, bias != NULL ? bias[width + col] : 0.0f);
+        }
+        return make_float4(v[0], v[1], v[2], v[3]);
+    };
+#pragma unroll
+    for (int k = 0; k < LOADS; k++)
+        if (threadIdx.x + k * threads < width / 4) {
+            kept[k] = result(threadIdx.x + k * threads);
+            most = fmaxf(most, largest_of(kept[k]));
+        }
+#pragma unroll 1
+    for (int quad = threadIdx.x + LOADS * threads; quad < width / 4; quad += threads)
+        most = fmaxf(most, largest_of(result(quad)));
+    const int shift = row_shift(most, scratch);
+    const float inverse = exp2f((float)-shift);
+#pragma unroll
+    for (int k = 0; k < LOADS; k++)
+        if (threadIdx.x + k * threads < width / 4)
+            put_halves(out, operands, row, threadIdx.x + k * threads, times(kept[k], inverse));
+#pragma unroll 1
+    for (int quad = threadIdx.x + LOADS * threads; quad < width / 4; quad += threads)
+        put_halves(out, operands, row, quad, times(result(quad), inverse));
+    if (threadIdx.x == 0)
+        out.scale[row] = exp2f((float)shift);
+}
+
+void launch_finish_halves(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
+                          const product *p, float factor)
+{
+#define FINISH_HALVES(LOADS)                                                                      \
+    LAUNCH(l, finish_halves_kernel<LOADS>, p->n, row_threads(p->pair_rows), 0, sums, sums_stride, \
+           (const float *)x->scale, factor, p->pair_rows, p->bias, p->activation,                 \
+           p->ready.operands, p->ready.halves)
+    FOR_ROW_LOADS(p->pair_rows, FINISH_HALVES);
+#undef FINISH_HALVES
 }

@@ -241,6 +241,8 @@ void run_operations(cuda_backend *be, const operation *ops, int n_ops, const voi
 void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
                  bool ready);
 bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out);
+/* The same for what a product with pairs gives: only a library's leaves them so. */
+bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out);
 
 /* cublas.cu */
 bool cublas_ready(cuda_backend *be);

@@ -58,6 +58,21 @@ typedef struct split_rows {
     int stride;       /* columns, padded to 256, and 32 */
 } split_rows;
 
+/* Rows as halves. */
+typedef struct half_rows {
+    uint16_t *data; /* [n][stride]; with tiles: passes of 8 tiles rows, see batch.cuh */
+    float *scale;   /* [n]: x = scale * data */
+    int stride;     /* columns, padded to 256 */
+    int tiles;      /* row tiles of a pass; 0: rows one behind the other */
+} half_rows;
+
+/* Rows that are in the form of a product already: its planes or its halves, else NULL. */
+typedef struct ready_rows {
+    rounded_rows rounded;
+    half_rows halves;
+    bool operands; /* halves are in the order of packed weights */
+} ready_rows;
+
 /* What one product does beside multiplying. */
 typedef struct product {
     const float *x;          /* [n, cols] */
@@ -69,6 +84,7 @@ typedef struct product {
     trueno_activation activation;
     float *y; /* [n, rows or pair_rows] */
     int n;
+    ready_rows ready; /* pairs of a library's product: where results go instead, if anywhere */
 } product;
 
 /* Experts: product p of `count` uses the matrix at data[expert[p]], which is like the weight, and
@@ -90,20 +106,6 @@ void launch_round_rows(const launcher *l, const float *x, int n, int cols, const
                        const rounded_rows *out);
 
 /* gemm.cu: any weights times 9 rows and more, through halves. */
-typedef struct half_rows {
-    uint16_t *data; /* [n][stride]; with tiles: passes of 8 tiles rows, see batch.cuh */
-    float *scale;   /* [n]: x = scale * data */
-    int stride;     /* columns, padded to 256 */
-    int tiles;      /* row tiles of a pass; 0: rows one behind the other */
-} half_rows;
-
-/* Rows that are in the form of a product already: its planes or its halves, else NULL. */
-typedef struct ready_rows {
-    rounded_rows rounded;
-    half_rows halves;
-    bool operands; /* halves are in the order of packed weights */
-} ready_rows;
-
 void launch_half_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                       bool operand_order, const half_rows *out);
 /* Rows [first, first + count) of a segment as halves times 256, [count][stride]. */
@@ -111,6 +113,10 @@ void launch_expand(const launcher *l, const weight_segment *s, int cols, int fir
                    int stride, uint16_t *out);
 void launch_finish(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
                    const product *p, float factor, int rows, int first_row, int y_stride);
+
+/* Of pairs, to p->ready.halves; widths that are multiples of 4. */
+void launch_finish_halves(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
+                          const product *p, float factor);
 
 /* batch.cu: any weights times 9 rows and more, 8 tiles of them in a pass. */
 int batch_row_tiles(const launcher *l, int n);
@@ -181,9 +187,15 @@ typedef struct query_tile {
 } query_tile;
 
 /* PART_EXTRA: floats of a split's part behind its head: largest score, total, alignment.
- * SPLIT_POSITIONS: what the warps of a block take at once. */
+ * SPLIT_POSITIONS: what the warps of a block take at once. ONE_CLUSTER: how often they do, at most,
+ * where that saves further clusters, which are of up to MOST_CLUSTER blocks. */
 enum { TILE_ROWS = 64, MAX_SPLITS = 64, PART_EXTRA = 4, SPLIT_POSITIONS = 128 };
+enum { MOST_CLUSTER = 8, ONE_CLUSTER = 2 };
+enum { CLUSTER_POSITIONS = ONE_CLUSTER * MOST_CLUSTER * SPLIT_POSITIONS };
 
+/* Has the device room for a whole cluster for each of a step's rows and kv heads? Clusters that have
+ * to wait until several blocks find room at once cost more than they save. */
+bool attention_has_clusters(const launcher *l, int rows_and_heads);
 /* Blocks along the positions, where no row has more than `longest`; floats of scratch for any. */
 int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest);
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);

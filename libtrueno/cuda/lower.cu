@@ -107,6 +107,25 @@ static void copy_watch(cuda_backend *be, const float *device, float *host, size_
             "what attention saw");
 }
 
+/* Is the result of ops[i], n rows as wide as `width`, what the product behind it multiplies, and
+ * nothing else? */
+static bool is_for_product(const pass *p, int i, int width)
+{
+    const operation *o = &p->ops[i], *next = o + 1;
+
+    return i + 1 < p->n_ops && next->kind == OP_MATMUL && next->x == o->y && next->n == o->n &&
+           next->weight->cols == width && is_dead(p, i, i + 2);
+}
+
+/* Can a product leave the pairs of the activation at ops[i] in the form of the product behind it? */
+static bool can_feed_pairs(const pass *p, int i, ready_rows *ready)
+{
+    const operation *o = &p->ops[i];
+
+    memset(ready, 0, sizeof *ready);
+    return is_for_product(p, i, o->width) && pairs_form(p->be, o[1].weight, o->n, ready);
+}
+
 /* The product at ops[i], with the norm before it if `norm`, of rows that are in its form already if
  * `ready`; returns how many operations it covers. */
 static int run_matmul(pass *p, int i, const operation *norm, bool ready)
@@ -115,6 +134,7 @@ static int run_matmul(pass *p, int i, const operation *norm, bool ready)
     product product = {};
     trueno_norm facts;
     int used = 1;
+    bool feeds;
 
     product.x = norm != NULL ? norm->x : o->x;
     if (norm != NULL)
@@ -137,20 +157,20 @@ static int run_matmul(pass *p, int i, const operation *norm, bool ready)
             product.y = next->y;
         }
     }
+    feeds = product.pair_rows > 0 && can_feed_pairs(p, i + 1, &product.ready);
     run_product(p->be, o->weight, &product, o->y, ready);
-    return used;
+    return feeds ? used + run_matmul(p, i + 2, NULL, true) : used;
 }
 
 /* Can attention at ops[i], with a kernel for rows that are alone, leave its results in the form of
  * the product behind it? Halves, where what it averages is halves. */
 static bool can_feed_product(const pass *p, int i, ready_rows *ready)
 {
-    const operation *o = &p->ops[i], *next = o + 1;
+    const operation *o = &p->ops[i];
 
     return p->be->key.alone && attention_has_tiles(&o->attention, p->be->key.kv.type) &&
-           i + 1 < p->n_ops && next->kind == OP_MATMUL && next->x == o->y && next->n == o->n &&
-           next->weight->cols == o->attention.n_heads * o->attention.head_dim &&
-           is_dead(p, i, i + 2) && product_form(p->be, next->weight, o->n, ready) &&
+           is_for_product(p, i, o->attention.n_heads * o->attention.head_dim) &&
+           product_form(p->be, o[1].weight, o->n, ready) &&
            (ready->halves.data == NULL || p->be->key.kv.type == TRUENO_KV_F16);
 }
 

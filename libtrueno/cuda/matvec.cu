@@ -20,26 +20,48 @@ __global__ __launch_bounds__(1024, 1) void round_rows_kernel(const float *x, int
 {
     __shared__ float scratch[32];
     const int r = blockIdx.x;
+    early_weights<EARLY_LOADS> early;
     row_quads<LOADS> in;
 
     pdl_launch();
+    early.begin(norm, cols);
     pdl_wait();
     in.begin(x + (size_t)r * cols, cols, padded);
     norm.begin(in, eps, scratch);
+    early.apply(norm, in);
     in.each([&](int quad, float4 v) { put_rounded(out, r, quad, norm.apply(v, quad, cols)); });
+}
+
+/* The same without a norm: nothing depends on a whole row. */
+__global__ __launch_bounds__(256) void round_quads_kernel(const float *x, int cols, int padded,
+                                                          rounded_rows out)
+{
+    const int quad = blockIdx.x * blockDim.x + threadIdx.x;
+    row_quads<1> in;
+
+    pdl_launch();
+    pdl_wait();
+    in.x = x + (size_t)blockIdx.y * cols;
+    in.cols = cols;
+    if ((quad & ~31) < padded / 4)
+        put_rounded(out, blockIdx.y, quad, in.load(quad));
 }
 
 void launch_round_rows(const launcher *l, const float *x, int n, int cols, const trueno_norm *norm,
                        const rounded_rows *out)
 {
     int padded = (cols + 255) / 256 * 256;
-    row_norm facts = {-1, 0, 1, NULL, NULL};
+    row_norm facts;
 
-    if (norm != NULL)
-        facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
+    if (norm == NULL) {
+        LAUNCH(l, round_quads_kernel, dim3((padded / 4 + 255) / 256, n), 256, 0, x, cols, padded,
+               *out);
+        return;
+    }
+    facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
 #define ROUND_ROWS(LOADS)                                                                \
     LAUNCH(l, round_rows_kernel<LOADS>, n, row_threads(cols), 0, x, cols, padded, facts, \
-           norm != NULL ? norm->eps : 0.0f, *out)
+           norm->eps, *out)
     FOR_ROW_LOADS(cols, ROUND_ROWS);
 #undef ROUND_ROWS
 }
@@ -130,12 +152,7 @@ static int count_slices(const weight_segment *s, int cols, int slices)
     return (units256 + each - 1) / each;
 }
 
-/* Shared memory of a rounded row, and of a warp's partial sums. */
-static int row_bytes(int groups32)
-{
-    return groups32 * (8 * (int)sizeof(uint2) + (int)sizeof(float2) + (int)sizeof(float));
-}
-
+/* Shared memory of a warp's partial sums. */
 static int sums_bytes(int rows)
 {
     return 4 * 16 * rows * (int)sizeof(float);
@@ -151,7 +168,7 @@ static int count_packed_slices(const launcher *l, const weight_segment *s, int c
         slices = count_slices(s, cols, most);
         most -= 4;
     } while (most > 0 &&
-             slices * warp + row_bytes(s->units * info.steps * 4) + 512 > l->shared_bytes);
+             slices * warp + rounded_bytes(s->units * info.steps * 4, 1) + 512 > l->shared_bytes);
     return slices;
 }
 
@@ -181,19 +198,20 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
     int groups =
         at_most(at_most(most_warps(rows) / slices, NAMED_BARRIERS), (jobs + most - 1) / most);
     int total = 0, piece = 0, pieces = 1, warps, shared;
+    int kept = rounded_bytes((a->cols + 255) / 256 * 8, rows) + 8; /* and a barrier */
 
     if (s[0].tiles <= 2 * l->n_sm && y_blocks == 1)
         groups = 1;                      /* few tiles: spread them over the processors first */
     for (int i = 0; i < n_segments; i++) /* a unit for every warp is the least */
         while (groups > 1 &&
                groups * slices * (layout_get(s[i].type).unit_bytes + 8 + sums_bytes(rows)) +
-                       row_bytes((a->cols + 255) / 256 * 8) + 512 >
+                       rounded_bytes((a->cols + 255) / 256 * 8, 1) + 512 >
                    l->shared_bytes)
             groups--;
     warps = groups * slices;
     shared = 128 + 256 + warps * sums_bytes(rows);
     if (rows == 1)
-        shared += row_bytes((a->cols + 255) / 256 * 8);
+        shared += rounded_bytes((a->cols + 255) / 256 * 8, 1);
     for (int i = 0; i < n_segments; i++) {
         layout_info info = layout_get(s[i].type);
         bool half = slices_are_steps(info.steps, s[i].units, slices);
@@ -216,6 +234,8 @@ static void launch_packed(const launcher *l, matvec_args *a, int n_segments, int
     }
     a->slots = matvec_slots(l, warps, piece, shared, pieces);
     shared += warps * a->slots * (piece + 8);
+    a->keep = rows > 1 && shared + kept <= l->shared_bytes;
+    shared += a->keep ? kept : 0;
     LAUNCH(l, fn, dim3(total, y_blocks), dim3(32, slices, groups), shared, *a);
 }
 

@@ -7,6 +7,7 @@
 #define CUDA_MATVEC_CUH
 
 #include "beside.cuh"
+#include "kept_rows.cuh"
 #include "kernels.h"
 #include "matvec_steps.cuh"
 #include "ring.cuh"
@@ -26,6 +27,7 @@ typedef struct matvec_args {
     float norm_eps;
     const float *norm_weight, *norm_bias;
     rounded_rows rounded; /* several rows */
+    bool keep;            /* they go into shared memory */
     split_rows split;
     const float *bias;
     float *y;
@@ -195,20 +197,21 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     const uint8_t *weights = seg.data;
     float *scratch = (float *)shared, *partial = scratch + 32;
     unsigned char *rest = (unsigned char *)(partial + warps * 4 * 16 * ROWS);
+    const int groups32 = seg.units * U::STEPS * 4, thread = warp * 32 + lane;
     rounded_rows x = a.rounded;
     warp_ring ring;
 
-    if (ROWS == 1) {
-        const int groups32 = seg.units * U::STEPS * 4;
-
-        x.planes = (uint2 *)rest;
-        x.sums = (float2 *)(x.planes + groups32 * 8);
-        x.scale = (float *)(x.sums + groups32);
-        x.stride = 1;
-        rest = (unsigned char *)(x.scale + groups32);
+    if (ROWS == 1 || a.keep) {
+        x = rounded_place(rest, groups32, ROWS);
+        rest += rounded_bytes(groups32, ROWS);
     }
-    uint64_t *bars = (uint64_t *)rest + warp * a.slots;
-    rest += warps * a.slots * sizeof(uint64_t);
+    uint64_t *kept = (uint64_t *)rest, *bars = kept + (ROWS > 1) + warp * a.slots;
+    rest += (warps * a.slots + (ROWS > 1)) * sizeof(uint64_t);
+    if (ROWS > 1 && a.keep) {
+        if (thread == 0)
+            keep_rows_begin(kept);
+        __syncthreads();
+    }
     rest += (128 - (rest - shared) % 128) % 128;
     const bool half = slices_are_steps(U::STEPS, seg.units, slices);
     const int each = half ? 1 : (seg.units + slices - 1) / slices, first_part = slice * each;
@@ -251,6 +254,8 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
         __syncthreads();
     } else {
         beside_wait(a.beside);
+        if (a.keep)
+            keep_rows(a.rounded, x, groups32, kept, thread, warps * 32);
     }
     float factor = 1;
     if (ROWS == 1 && a.norm_kind >= 0) {

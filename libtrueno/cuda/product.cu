@@ -105,8 +105,11 @@ static void library_segment(cuda_backend *be, const trueno_weight *w, const weig
     for (int first = 0; first < s->rows; first += part)
         library_part(be, s, w->cols, x, p->n, first,
                      s->rows - first < part ? s->rows - first : part, c + first, ld);
-    launch_finish(&be->launch, c, ld, x, p, 1.0f, s->rows, s->first_row,
-                  p->pair_rows > 0 ? p->pair_rows : w->rows);
+    if (p->ready.halves.data != NULL)
+        launch_finish_halves(&be->launch, c, ld, x, p, 1.0f);
+    else
+        launch_finish(&be->launch, c, ld, x, p, 1.0f, s->rows, s->first_row,
+                      p->pair_rows > 0 ? p->pair_rows : w->rows);
 }
 
 /* Our own kernel for a weight that is packed or plain throughout. */
@@ -132,6 +135,12 @@ static bool uses_library(cuda_backend *be, int n)
     return n > OWN_ROWS && cublas_ready(be);
 }
 
+/* Row tiles of a pass of the kernels that multiply n rows; the library takes rows as they are. */
+static int product_tiles(cuda_backend *be, int n)
+{
+    return uses_library(be, n) ? 0 : batch_row_tiles(&be->launch, n);
+}
+
 /* The segments are all packed, or none is. */
 static bool is_uniform(const trueno_weight *w)
 {
@@ -144,12 +153,17 @@ static bool is_uniform(const trueno_weight *w)
 bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
 {
     memset(out, 0, sizeof *out);
-    if (n < 2 || w->cols % 256 != 0 || !is_uniform(w) || uses_library(be, n))
+    if (n < 2 || w->cols % 256 != 0 || !is_uniform(w))
         return false; /* what pads a row would have to be zeros */
     out->operands = is_packed(&w->segment[0]);
     if (n <= MOST_VECTORS)
         return out->operands && get_rounded(be, n, w->cols, &out->rounded);
-    return get_halves(be, n, w->cols, batch_row_tiles(&be->launch, n), &out->halves);
+    return get_halves(be, n, w->cols, product_tiles(be, n), &out->halves);
+}
+
+bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
+{
+    return uses_library(be, n) && product_form(be, w, n, out);
 }
 
 /* Are segments i and i + 1 packed, and is each added up by the blocks that have it? */
@@ -176,7 +190,7 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
     beside side = BESIDE_NONE;
     bool library = uses_library(be, p->n);
 
-    if (!get_halves(be, p->n, w->cols, library ? 0 : batch_row_tiles(&be->launch, p->n), &x))
+    if (!get_halves(be, p->n, w->cols, product_tiles(be, p->n), &x))
         return;
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];

@@ -107,6 +107,43 @@ struct row_norm {
     }
 };
 
+/* The weights of a norm without a bias for the first fours of every thread: constant, so they can be
+ * asked for before the row is there. */
+template <int MOST> struct early_weights {
+    float4 weight[MOST];
+    bool all; /* they are the whole row's */
+
+    __device__ __forceinline__ void begin(const row_norm &norm, int cols)
+    {
+        all = norm.kind >= 0 && norm.bias == NULL && (cols & 3) == 0 &&
+              cols <= 4 * MOST * (int)blockDim.x;
+#pragma unroll
+        for (int k = 0; k < MOST; k++) {
+            const int quad = threadIdx.x + k * blockDim.x;
+
+            weight[k] = all && 4 * quad < cols ? ((const float4 *)norm.weight)[quad]
+                                               : make_float4(0, 0, 0, 0);
+        }
+    }
+
+    /* Normalise the row in its registers, where they have all of it; what lies behind its columns
+     * is zero. */
+    template <int LOADS>
+    __device__ __forceinline__ void apply(row_norm &norm, row_quads<LOADS> &in) const
+    {
+        if (!all)
+            return;
+#pragma unroll
+        for (int k = 0; k < MOST; k++) {
+            in.kept[k].x = (in.kept[k].x - norm.mean) * norm.factor * weight[k].x;
+            in.kept[k].y = (in.kept[k].y - norm.mean) * norm.factor * weight[k].y;
+            in.kept[k].z = (in.kept[k].z - norm.mean) * norm.factor * weight[k].z;
+            in.kept[k].w = (in.kept[k].w - norm.mean) * norm.factor * weight[k].w;
+        }
+        norm.kind = -1; /* done */
+    }
+};
+
 /* Threads for a row, so that most rows stay in registers, with few loads a thread where the row is
  * short: a kernel's instructions have to be fetched as well. */
 static inline int row_threads(int cols)
@@ -114,7 +151,7 @@ static inline int row_threads(int cols)
     return cols <= 2048 ? 256 : cols <= 6144 ? 512 : 1024;
 }
 
-enum { ROW_LOADS = 7, FEW_LOADS = 3 };
+enum { ROW_LOADS = 7, FEW_LOADS = 3, EARLY_LOADS = 2 };
 
 #define FOR_ROW_LOADS(cols, LAUNCH_IT) \
     do {                               \

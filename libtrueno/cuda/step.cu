@@ -137,16 +137,18 @@ static bool all_alone(const trueno_rows *rows)
     return true;
 }
 
-/* For a row alone, whose attention needs few blocks as long as it is short. Doubled, so that a
- * session that grows needs another graph seldom, and at last none. */
+/* Attention needs few blocks as long as sessions are short. Doubled for a row alone, so that a
+ * session that grows needs another graph seldom, and at last none; two sizes for several. */
 static int32_t longest_of(const trueno_rows *rows)
 {
-    int32_t longest = SPLIT_POSITIONS, most = MAX_SPLITS * SPLIT_POSITIONS;
+    bool one = rows->n_rows <= 1;
+    int32_t longest = one ? (int)SPLIT_POSITIONS : (int)CLUSTER_POSITIONS, furthest = 0;
 
-    if (rows->n_rows > 1 || rows->n_spans < 1)
-        return most;
-    while (longest <= rows->spans[0].first_pos && longest < most)
-        longest *= 2;
+    for (int32_t s = 0; s < rows->n_spans; s++)
+        if (rows->spans[s].first_pos > furthest)
+            furthest = rows->spans[s].first_pos;
+    while (longest <= furthest && longest < MAX_SPLITS * SPLIT_POSITIONS)
+        longest = one ? 2 * longest : MAX_SPLITS * SPLIT_POSITIONS;
     return longest;
 }
 

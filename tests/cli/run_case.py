@@ -43,7 +43,7 @@ def run(apr, case):
     with tempfile.TemporaryDirectory() as folder:
         env.update(HOME=folder, XDG_CONFIG_HOME=folder + "/config", APR_CONFIG_SYSTEM=folder + "/etc")
         done = subprocess.run(["sh", "-c", sections["command"]], cwd=folder, env=env,
-                              input=sections.get("stdin", "").encode(), capture_output=True, timeout=120)
+                              input=sections.get("stdin", "").encode(), capture_output=True)
     return sections, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), done.returncode
 
 
