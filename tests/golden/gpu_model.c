@@ -4,11 +4,12 @@
  *
  * Each: logits of 64 positions against the reference backend (relative rms of at most 2e-3, or X,
  * and the same largest logit wherever its margin is more than ten times the largest error of the
- * row); the same row by row; the same tokens whether they are chosen by the host or run ahead on
- * the device, for greedy and for drawn ones. With --same all files are one model: they give the
- * same tokens. The reference keeps keys and values as floats; with --kv-f32 the GPU does so too,
- * for models whose keys are so large that rounding them to halves is more than all else (the real
- * Qwen2.5). Exit 77 where there is no device.
+ * row); the same row by row; a second, longer prompt in a session gives what it gives in a new one,
+ * as close as that; the same tokens whether they are chosen by the host or run ahead on the device,
+ * for greedy and for drawn ones. With --same all files are one model: they give the same tokens.
+ * The reference keeps keys and values as floats; with --kv-f32 the GPU does so too, for models
+ * whose keys are so large that rounding them to halves is more than all else (the real Qwen2.5).
+ * Exit 77 where there is no device.
  */
 #include "logits.h"
 
@@ -18,6 +19,7 @@
 #include <time.h>
 
 enum { POSITIONS = 64, ANSWER = 64, PROMPT = 12, SEEDS = 4 };
+enum { FIRST_PROMPT = 2000, SECOND_PROMPT = 2600 };
 
 static double bound = 2e-3;
 static trueno_kv_type kv_type = TRUENO_KV_F16;
@@ -140,6 +142,47 @@ static int check_logits(realizar_engine *gpu, const char *path)
     return failed;
 }
 
+/* Logits after ids, where the session has tokens already or is new. */
+static void logits_after(realizar_session *s, const int32_t *ids, int32_t n, float *to)
+{
+    size_t width = (size_t)realizar_engine_vocab_size(realizar_session_engine(s));
+    trueno_error err = {0};
+
+    require(realizar_session_sync(s, ids, n, NULL, &err), &err);
+    memcpy(to, realizar_session_logits(s), width * sizeof *to);
+}
+
+/* A second, longer prompt that begins as the first one does gives what it gives in a new session.
+ */
+static int check_second_prompt(realizar_engine *gpu, const char *path)
+{
+    const int32_t most = apr_model_config(realizar_engine_model(gpu))->max_positions;
+    const int32_t first = most / 2 < FIRST_PROMPT ? most / 2 : (int32_t)FIRST_PROMPT;
+    const int32_t second = most < SECOND_PROMPT ? most : (int32_t)SECOND_PROMPT;
+    size_t width = (size_t)realizar_engine_vocab_size(gpu);
+    float *logits = malloc(3 * width * sizeof *logits);
+    int32_t *ids = malloc((size_t)second * sizeof *ids), same = first / 3;
+    realizar_session *used, *fresh;
+    trueno_error err = {0};
+    int failed;
+
+    if (logits == NULL || ids == NULL)
+        abort();
+    make_ids(gpu, ids, second);
+    require(realizar_session_new(&used, gpu, second, &err), &err);
+    require(realizar_session_new(&fresh, gpu, second, &err), &err);
+    logits_after(used, ids, same, logits);
+    logits_after(used, ids + 1, first, logits); /* nothing in common */
+    logits_after(used, ids, first - same, logits);
+    logits_after(used, ids, second, logits + width);
+    logits_after(fresh, ids, second, logits + 2 * width);
+    failed = check_figures(path, "a second, longer prompt",
+                           compare(logits + width, logits + 2 * width, 1, (int32_t)width));
+    realizar_session_free(used), realizar_session_free(fresh);
+    free(logits), free(ids);
+    return failed;
+}
+
 /* ANSWER tokens after a made-up prompt; returns tokens a second. */
 static double answer(realizar_engine *e, uint64_t seed, bool ahead, int32_t *out)
 {
@@ -211,6 +254,7 @@ int main(int argc, char **argv)
         realizar_engine *gpu = open_on(argv[i], "cuda");
 
         failed += check_logits(gpu, argv[i]);
+        failed += check_second_prompt(gpu, argv[i]);
         failed += check_choices(gpu, argv[i], got);
         if (i == first)
             memcpy(want, got, sizeof want);
