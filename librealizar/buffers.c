@@ -2,10 +2,13 @@
 /* The forward pass's row arrays: grown to the largest step seen, never per token. */
 #include "internal.h"
 
-enum { ROW_STEP = 16 }; /* grow in steps, so that a batch of slowly rising size rarely allocates */
+/* ROW_STEP: grow in steps, so that a batch of slowly rising size rarely allocates. ALIGNED: floats
+ * of a cache line. */
+enum { ROW_STEP = 16, ALIGNED = 16 };
 
 /* The gate_up array also holds the router's scores, qkv the shared expert's, attn and ff also a
- * block's output. */
+ * block's output. Where no shared expert does so, qkv and attn lie in ff: they have been read when
+ * it is written. */
 
 typedef struct buffer {
     float **place;
@@ -18,22 +21,38 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t qkv_width(const apr_config *c)
+{
+    return ((int64_t)c->n_heads + 2LL * c->n_kv_heads) * c->head_dim;
+}
+
+/* Where attn begins in ff, per row. */
+static int64_t attn_offset(const apr_config *c)
+{
+    return (qkv_width(c) + ALIGNED - 1) / ALIGNED * ALIGNED;
+}
+
 /* The arrays and their widths for this model; returns how many. */
 static int list_buffers(realizar_engine *e, buffer *list)
 {
     const apr_config *c = e->config;
     activations *a = &e->a;
-    int64_t heads = (int64_t)c->n_heads * c->head_dim;
+    int64_t attn = larger((int64_t)c->n_heads * c->head_dim, c->hidden_size);
     /* a width that tensors have been checked against: no mixture's tensor has intermediate_size */
     int64_t ff = e->arch->experts ? c->shared_expert_intermediate_size : c->intermediate_size;
+    int64_t ff_width = larger(ff, c->hidden_size);
     int n = 0;
 
     list[n++] = (buffer){&a->x, c->hidden_size, false};
     list[n++] = (buffer){&a->h, c->hidden_size, false};
-    list[n++] = (buffer){&a->qkv, heads + 2LL * c->n_kv_heads * c->head_dim, false};
-    list[n++] = (buffer){&a->attn, larger(heads, c->hidden_size), false};
+    if (e->arch->experts) {
+        list[n++] = (buffer){&a->qkv, qkv_width(c), false};
+        list[n++] = (buffer){&a->attn, attn, false};
+    } else {
+        ff_width = larger(ff_width, attn_offset(c) + attn);
+    }
     list[n++] = (buffer){&a->gate_up, larger((e->arch->gated ? 2 : 1) * ff, c->n_experts), false};
-    list[n++] = (buffer){&a->ff, larger(ff, c->hidden_size), false};
+    list[n++] = (buffer){&a->ff, ff_width, false};
     list[n++] = (buffer){&a->last, c->hidden_size, true};
     list[n++] = (buffer){&a->logits, e->vocab_rows, true};
     return n;
@@ -48,6 +67,8 @@ void activations_free(realizar_engine *e)
         e->backend->release(e->backend, *list[i].place);
         *list[i].place = NULL;
     }
+    if (!e->arch->experts)
+        e->a.qkv = e->a.attn = NULL;
     e->a.rows = e->a.logit_rows = 0;
 }
 
@@ -79,6 +100,10 @@ trueno_status activations_reserve(realizar_engine *e, int32_t rows, int32_t want
         if ((status = e->backend->alloc(e->backend, count * sizeof(float), &p, err)) < 0)
             return status;
         *list[i].place = p;
+    }
+    if (!e->arch->experts) {
+        e->a.qkv = e->a.ff;
+        e->a.attn = e->a.ff + attn_offset(e->config) * new_rows;
     }
     e->a.rows = new_rows;
     e->a.logit_rows = wanted;

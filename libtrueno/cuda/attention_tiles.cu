@@ -3,6 +3,7 @@
  * warp against 32 positions at a time, straight from the pages. Queries are two halves (sum of 22
  * bits), so that scores of large keys keep their digits; scores, softmax and sums are floats. */
 #include "attention_tiles.cuh"
+#include "rounding.cuh"
 
 enum { WARPS = 4, BLOCK = 32 };
 
@@ -272,6 +273,33 @@ template <int DIM> __device__ __forceinline__ int sum_column(int i, int c, int t
     return (8 * (i / CHUNK) + 2 * t + (c & 1)) * CHUNK + i % CHUNK;
 }
 
+/* The lane's columns of a head of a row, as floats or as the product behind takes them; averages of
+ * halves need no scale. r: of the two rows that the lane has. */
+template <int DIM>
+__device__ __forceinline__ void put_sums(const head_args &a, int row, int head, int t, int r,
+                                         const softmax_state<DIM> &state)
+{
+    const size_t width = (size_t)a.n_heads * DIM;
+    const float factor = 1.0f / state.total[r];
+
+    if (a.ready.halves.data != NULL && head == 0 && t == 0)
+        a.ready.halves.scale[row] = 1;
+#pragma unroll
+    for (int i = 0; i < DIM / 8; i += 4)
+#pragma unroll
+        for (int c = 0; c < 2; c++) { /* four neighbouring columns */
+            const int column = head * DIM + sum_column<DIM>(i, c, t), k = 2 * r + c;
+            const float4 v =
+                make_float4(state.sum[i][k] * factor, state.sum[i + 1][k] * factor,
+                            state.sum[i + 2][k] * factor, state.sum[i + 3][k] * factor);
+
+            if (a.ready.halves.data != NULL)
+                put_halves(a.ready.halves, a.ready.operands, row, column / 4, v);
+            else
+                *(float4 *)(a.out + row * width + column) = v;
+        }
+}
+
 /* Four warps with 16 query rows each: row r of a span is head r % group of token r / group. */
 template <int KV, int DIM>
 __global__ __launch_bounds__(32 * WARPS,
@@ -319,14 +347,8 @@ __global__ __launch_bounds__(32 * WARPS,
 
         if (at >= rows)
             continue;
-        float *out = a.out + ((size_t)(tile.first_row + at / group) * a.n_heads + kv_head * group +
-                              at % group) *
-                                 DIM;
-#pragma unroll
-        for (int i = 0; i < DIM / 8; i++)
-#pragma unroll
-            for (int c = 0; c < 2; c++)
-                out[sum_column<DIM>(i, c, lane & 3)] = state.sum[i][2 * r + c] / state.total[r];
+        put_sums<DIM>(a, tile.first_row + at / group, kv_head * group + at % group, lane & 3, r,
+                      state);
     }
 }
 

@@ -238,11 +238,13 @@ const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
 void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
 
 /* product.cu */
+/* ready: the rows are there in the product's form already; NULL: they are floats. */
 void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
-                 bool ready);
+                 const ready_rows *ready);
 bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out);
-/* The same for what a product with pairs gives: only a library's leaves them so. */
-bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out);
+/* The same for what a product with pairs gives, into memory that its floats would be in: only a
+ * library's leaves them so. */
+bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, float *array, ready_rows *out);
 
 /* cublas.cu */
 bool cublas_ready(cuda_backend *be);

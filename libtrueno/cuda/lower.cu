@@ -123,12 +123,12 @@ static bool can_feed_pairs(const pass *p, int i, ready_rows *ready)
     const operation *o = &p->ops[i];
 
     memset(ready, 0, sizeof *ready);
-    return is_for_product(p, i, o->width) && pairs_form(p->be, o[1].weight, o->n, ready);
+    return is_for_product(p, i, o->width) && pairs_form(p->be, o[1].weight, o->n, o->y, ready);
 }
 
 /* The product at ops[i], with the norm before it if `norm`, of rows that are in its form already if
  * `ready`; returns how many operations it covers. */
-static int run_matmul(pass *p, int i, const operation *norm, bool ready)
+static int run_matmul(pass *p, int i, const operation *norm, const ready_rows *ready)
 {
     const operation *o = &p->ops[i], *next = i + 1 < p->n_ops ? o + 1 : NULL;
     product product = {};
@@ -159,19 +159,19 @@ static int run_matmul(pass *p, int i, const operation *norm, bool ready)
     }
     feeds = product.pair_rows > 0 && can_feed_pairs(p, i + 1, &product.ready);
     run_product(p->be, o->weight, &product, o->y, ready);
-    return feeds ? used + run_matmul(p, i + 2, NULL, true) : used;
+    return feeds ? used + run_matmul(p, i + 2, NULL, &product.ready) : used;
 }
 
-/* Can attention at ops[i], with a kernel for rows that are alone, leave its results in the form of
- * the product behind it? Halves, where what it averages is halves. */
+/* Can attention at ops[i] leave its results in the form of the product behind it? Halves, where what
+ * it averages is halves; planes only with the kernel for rows that are alone. */
 static bool can_feed_product(const pass *p, int i, ready_rows *ready)
 {
     const operation *o = &p->ops[i];
 
-    return p->be->key.alone && attention_has_tiles(&o->attention, p->be->key.kv.type) &&
+    return attention_has_tiles(&o->attention, p->be->key.kv.type) &&
            is_for_product(p, i, o->attention.n_heads * o->attention.head_dim) &&
            product_form(p->be, o[1].weight, o->n, ready) &&
-           (ready->halves.data == NULL || p->be->key.kv.type == TRUENO_KV_F16);
+           (ready->halves.data == NULL ? p->be->key.alone : p->be->key.kv.type == TRUENO_KV_F16);
 }
 
 /* Attention at ops[i]; returns how many operations that covers. */
@@ -193,6 +193,9 @@ static int run_attention(pass *p, int i, bool store)
     job.qkv = (float *)o->x;
     job.out = o->y;
     job.store = store;
+    feeds = !watched && can_feed_product(p, i, &job.ready);
+    if (!feeds)
+        memset(&job.ready, 0, sizeof job.ready);
     if (!be->key.alone && !watched && attention_has_tiles(f, job.kv.type)) {
         if (!be->tiles_ready && !tiles_for(be, f, &be->tiles, &be->n_tiles))
             return 1;
@@ -200,7 +203,7 @@ static int run_attention(pass *p, int i, bool store)
         tiles = be->tiles;
         n_tiles = be->n_tiles;
         launch_attention_tiles(&be->launch, &job, tiles, n_tiles);
-        return 1;
+        return feeds ? 1 + run_matmul(p, i + 1, NULL, &job.ready) : 1;
     }
     job.partial = (float *)scratch_get(be, SCRATCH_PARTIAL,
                                        attention_scratch(&be->launch, f, o->n) * sizeof(float));
@@ -211,9 +214,6 @@ static int run_attention(pass *p, int i, bool store)
         job.log_sum_exp = seen;
         job.mean_score = seen != NULL ? seen + n_watched : NULL;
     }
-    feeds = !watched && can_feed_product(p, i, &job.ready);
-    if (!feeds)
-        memset(&job.ready, 0, sizeof job.ready);
     if (job.partial == NULL || job.arrived == NULL || (watched && seen == NULL))
         return 1;
     launch_attention(&be->launch, &job);
@@ -221,7 +221,7 @@ static int run_attention(pass *p, int i, bool store)
         copy_watch(be, job.log_sum_exp, o->watch.log_sum_exp, n_watched);
         copy_watch(be, job.mean_score, o->watch.mean_score, n_watched);
     }
-    return feeds ? 1 + run_matmul(p, i + 1, NULL, true) : 1;
+    return feeds ? 1 + run_matmul(p, i + 1, NULL, &job.ready) : 1;
 }
 
 static void run_experts(pass *p, const operation *o)
@@ -308,11 +308,11 @@ static int run_one(pass *p, int i)
         return 1;
     case OP_NORM:
         if (can_take_norm(p, i))
-            return 1 + run_matmul(p, i + 1, o, false);
+            return 1 + run_matmul(p, i + 1, o, NULL);
         launch_norm(l, &o->norm, o->x, o->n, o->y);
         return 1;
     case OP_MATMUL:
-        return run_matmul(p, i, NULL, false);
+        return run_matmul(p, i, NULL, NULL);
     case OP_ROPE_STORE:
         if (can_store_in_attention(p, i))
             return 1 + run_attention(p, i + 1, true);
@@ -337,7 +337,7 @@ static int run_one(pass *p, int i)
             operation norm = o[1];
 
             norm.x = o->x;
-            return 2 + run_matmul(p, i + 2, &norm, false);
+            return 2 + run_matmul(p, i + 2, &norm, NULL);
         }
         launch_gather(l, o->x, numbers + o->first_row, o->n, o->width, o->y);
         return 1;

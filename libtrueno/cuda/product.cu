@@ -25,7 +25,8 @@ static bool get_rounded(cuda_backend *be, int n, int cols, rounded_rows *out)
     return out->planes != NULL && out->scale != NULL && out->sums != NULL;
 }
 
-static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p, bool ready)
+static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p,
+                     const ready_rows *ready)
 {
     rounded_rows rounded;
     split_rows split;
@@ -37,20 +38,24 @@ static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p,
     split.scale = (float *)scratch_get(be, SCRATCH_HALF_SCALES, MOST_VECTORS * sizeof(float));
     if (!get_rounded(be, p->n, w->cols, &rounded) || split.planes == NULL || split.scale == NULL)
         return;
-    if (!ready && (is_packed(&w->segment[0]) || w->n_segments > 1))
+    if (ready != NULL)
+        rounded = ready->rounded;
+    else if (is_packed(&w->segment[0]) || w->n_segments > 1)
         launch_round_rows(&be->launch, p->x, p->n, w->cols, p->norm, &rounded);
     plain.norm = NULL;
     launch_matvec(&be->launch, w, &plain, &rounded, &split, NULL);
 }
 
-static bool get_halves(cuda_backend *be, int n, int cols, int tiles, half_rows *out)
+/* array: memory for the halves; NULL: scratch. */
+static bool get_halves(cuda_backend *be, int n, int cols, int tiles, void *array, half_rows *out)
 {
     int padded = (n + OWN_ROWS - 1) / OWN_ROWS * OWN_ROWS;
 
     out->tiles = tiles;
     out->stride = (cols + 255) / 256 * 256;
-    out->data = (uint16_t *)scratch_get(be, SCRATCH_HALVES,
-                                        (size_t)padded * out->stride * sizeof(uint16_t));
+    if (array == NULL)
+        array = scratch_get(be, SCRATCH_HALVES, (size_t)padded * out->stride * sizeof(uint16_t));
+    out->data = (uint16_t *)array;
     out->scale = (float *)scratch_get(be, SCRATCH_HALF_SCALES, (size_t)padded * sizeof(float));
     return out->data != NULL && out->scale != NULL;
 }
@@ -150,20 +155,27 @@ static bool is_uniform(const trueno_weight *w)
     return true;
 }
 
-bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
+/* Can rows for it be made ready? What pads a row would have to be zeros. */
+static bool takes_ready(const trueno_weight *w, ready_rows *out)
 {
     memset(out, 0, sizeof *out);
-    if (n < 2 || w->cols % 256 != 0 || !is_uniform(w))
-        return false; /* what pads a row would have to be zeros */
     out->operands = is_packed(&w->segment[0]);
-    if (n <= MOST_VECTORS)
-        return out->operands && get_rounded(be, n, w->cols, &out->rounded);
-    return get_halves(be, n, w->cols, product_tiles(be, n), &out->halves);
+    return w->cols % 256 == 0 && is_uniform(w);
 }
 
-bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
+bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *out)
 {
-    return uses_library(be, n) && product_form(be, w, n, out);
+    if (n < 2 || !takes_ready(w, out))
+        return false;
+    if (n <= MOST_VECTORS)
+        return out->operands && get_rounded(be, n, w->cols, &out->rounded);
+    return get_halves(be, n, w->cols, product_tiles(be, n), NULL, &out->halves);
+}
+
+bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, float *array, ready_rows *out)
+{
+    return uses_library(be, n) && takes_ready(w, out) &&
+           get_halves(be, n, w->cols, 0, array, &out->halves);
 }
 
 /* Are segments i and i + 1 packed, and is each added up by the blocks that have it? */
@@ -184,18 +196,20 @@ static bool can_be_beside(cuda_backend *be, const trueno_weight *w, int i, const
 }
 
 static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
-                      bool ready)
+                      const ready_rows *ready)
 {
     half_rows x;
     beside side = BESIDE_NONE;
     bool library = uses_library(be, p->n);
 
-    if (!get_halves(be, p->n, w->cols, product_tiles(be, p->n), &x))
+    if (ready != NULL)
+        x = ready->halves;
+    else if (!get_halves(be, p->n, w->cols, product_tiles(be, p->n), NULL, &x))
         return;
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];
 
-        if (!ready && (i == 0 || is_packed(s) != is_packed(s - 1)))
+        if (ready == NULL && (i == 0 || is_packed(s) != is_packed(s - 1)))
             launch_half_rows(&be->launch, p->x, p->n, w->cols, p->norm, is_packed(s), &x);
         if (library) {
             library_segment(be, w, s, &x, p, unpaired);
@@ -209,7 +223,7 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
 }
 
 void run_product(cuda_backend *be, const trueno_weight *w, const product *p, float *unpaired,
-                 bool ready)
+                 const ready_rows *ready)
 {
     if (p->n == 1)
         launch_matvec(&be->launch, w, p, NULL, NULL, NULL);

@@ -147,7 +147,7 @@ static void time_decode(step_model *m, const char *mix, int n, int depth, const 
         m->be->kv_free(m->be, d.kv[k]);
 }
 
-static void time_prompt(step_model *m, const char *mix, int n)
+static void time_prompt(step_model *m, const char *mix, int n, int chunk)
 {
     trueno_kv *kv = model_session(m, n, TRUENO_KV_F16);
     double t[RUNS];
@@ -156,12 +156,12 @@ static void time_prompt(step_model *m, const char *mix, int n)
     for (int run = -2; run < runs; run++) {
         double begin = seconds();
 
-        for (int at = 0; at < n; at += CHUNK)
-            prompt_step(m, kv, at, n - at < CHUNK ? n - at : CHUNK);
+        for (int at = 0; at < n; at += chunk)
+            prompt_step(m, kv, at, n - at < chunk ? n - at : chunk);
         if (run >= 0)
             t[run] = seconds() - begin;
     }
-    (void)snprintf(what, sizeof what, "prompt of %d", n);
+    (void)snprintf(what, sizeof what, "prompt of %d%s", n, chunk < n ? " in halves" : "");
     print_figure(m, mix, what, t, runs, n);
     m->be->kv_free(m->be, kv);
 }
@@ -271,8 +271,9 @@ static void measure(step_model *m, const char *mix, const char *parts)
         time_decode(m, mix, 1, 1024, "decode at 1,024");
     }
     if (strchr(parts, 'p') != NULL) {
-        time_prompt(m, mix, 512);
-        time_prompt(m, mix, 2048);
+        time_prompt(m, mix, 512, CHUNK);
+        time_prompt(m, mix, 2048, CHUNK);
+        time_prompt(m, mix, 2048, CHUNK / 2); /* the steps that an engine takes by default */
     }
     if (strchr(parts, 'l') != NULL) {
         time_decode(m, mix, 1, 4096, "decode at 4,096");
