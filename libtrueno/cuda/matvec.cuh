@@ -27,11 +27,10 @@ typedef struct matvec_args {
     float norm_eps;
     const float *norm_weight, *norm_bias;
     rounded_rows rounded; /* several rows */
-    bool keep;            /* they go into shared memory */
     split_rows split;
     const float *bias;
     float *y;
-    bool add, activate;
+    bool add, activate, keep; /* keep: several rows go into shared memory */
     int pair_rows;
     trueno_activation activation;
     const int32_t *expert; /* NULL: none; else block row y multiplies data[expert[y]] */
@@ -201,7 +200,13 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     rounded_rows x = a.rounded;
     warp_ring ring;
 
-    if (ROWS == 1 || a.keep) {
+    if (ROWS == 1) {
+        x.planes = (uint2 *)rest;
+        x.sums = (float2 *)(x.planes + groups32 * 8);
+        x.scale = (float *)(x.sums + groups32);
+        x.stride = 1;
+        rest = (unsigned char *)(x.scale + groups32);
+    } else if (a.keep) {
         x = rounded_place(rest, groups32, ROWS);
         rest += rounded_bytes(groups32, ROWS);
     }
