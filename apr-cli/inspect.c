@@ -100,7 +100,7 @@ static size_t number_length(const char *p, const char *end)
 {
     size_t n = 0;
 
-    while (p + n < end && memchr("0123456789.eE+-", p[n], 15) != NULL)
+    while (p + n < end && p[n] != '\0' && strchr("0123456789.eE+-", p[n]) != NULL)
         n++;
     return n;
 }

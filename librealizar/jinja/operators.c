@@ -135,6 +135,32 @@ jinja_value jinja_multiply(jinja_context *c, jinja_value a, jinja_value b)
     return bad_operands(c, "*", a, b);
 }
 
+static uint64_t magnitude(int64_t i)
+{
+    return i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+}
+
+/* i / j, j not 0, rounded once to the nearest double, as Python does it: bits of the quotient are
+ * found until there are more than a double has, and what is left counts as half a last one. */
+static double true_quotient(int64_t i, int64_t j)
+{
+    enum { ENOUGH = 62 };
+    const uint64_t divisor = magnitude(j);
+    uint64_t quotient = magnitude(i) / divisor, rest = magnitude(i) % divisor;
+    int exponent = 0;
+    double q;
+
+    while (i != 0 && quotient >> ENOUGH == 0) {
+        bool one = rest >= divisor - rest;
+
+        rest = one ? rest - (divisor - rest) : 2 * rest;
+        quotient = 2 * quotient + one;
+        exponent--;
+    }
+    q = ldexp((double)(quotient | (rest != 0)), exponent);
+    return (i < 0) != (j < 0) ? -q : q;
+}
+
 jinja_value jinja_divide(jinja_context *c, jinja_value a, jinja_value b)
 {
     int64_t i, j;
@@ -144,8 +170,8 @@ jinja_value jinja_divide(jinja_context *c, jinja_value a, jinja_value b)
         return bad_operands(c, "/", a, b);
     if (y == 0)
         return jinja_raise(c, "division by zero");
-    if (jinja_index(a, &i) && jinja_index(b, &j)) /* rounded once, not at 2^53, too */
-        return jinja_float((double)((long double)i / (long double)j));
+    if (jinja_index(a, &i) && jinja_index(b, &j))
+        return jinja_float(true_quotient(i, j));
     return jinja_float(x / y);
 }
 

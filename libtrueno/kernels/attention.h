@@ -127,11 +127,14 @@ static ALWAYS_INLINE float fold_weights(const score_rule *rule, int32_t begin, i
     float factor;
 
     for (int g = 0; g < KEY_GROUPS; g++) {
-        s[g] = apply_score_rule(rule, v_load(scores + (size_t)g * KERNEL_LANES));
-        if (!whole) {
+        s[g] = v_load(scores + (size_t)g * KERNEL_LANES);
+        if (!whole) { /* slots that nothing was stored in yet hold anything */
             seen[g] = v_range(begin - g * KERNEL_LANES, end - g * KERNEL_LANES);
-            s[g] = v_select(seen[g], s[g], v_set(-INFINITY));
+            s[g] = v_select(seen[g], s[g], zero);
         }
+        s[g] = apply_score_rule(rule, s[g]);
+        if (!whole)
+            s[g] = v_select(seen[g], s[g], v_set(-INFINITY));
         best = v_max(s[g], best);
     }
     factor = raise_max(v_largest(best), state);

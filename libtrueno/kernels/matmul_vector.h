@@ -202,7 +202,7 @@ INLINE void store_line(uint8_t *to, vu8 x)
                 in[t].offset += UNIT_SUBS;                                                       \
             }                                                                                    \
         }                                                                                        \
-        for (int t = 0; t < tokens; t++)                                                         \
+        for (int64_t t = 0; t < tokens; t++)                                                     \
             for (int64_t i = 0; i < V_PASSES; i++)                                               \
                 v_store(out + GROUP_ROWS * t + V_LANES * i,                                      \
                         (MINIMUM) ? y[t][i].products + y[t][i].minima : y[t][i].products);       \
