@@ -221,7 +221,7 @@ INLINE void store_line(uint8_t *to, vu8 x)
     {                                                                                            \
         for (int64_t g = 0; g < n_groups; g++)                                                   \
             tokens_##type(groups + (size_t)g * group_bytes, group_bytes, 2, a,                   \
-                          out + 2 * GROUP_ROWS * g);                                             \
+                          out + GROUP_ROWS * (2 * g));                                           \
     }
 
 /*   type    lines steps subs minimum zero */
