@@ -15,6 +15,7 @@
 #include "fit_groups.h"
 
 #define AFFINE_STEPS   20 /* slopes tried */
+#define AFFINE_UNUSED  4  /* upper levels that a group which was quantised before may leave out */
 #define AFFINE_REFINES 3  /* alternations of rounding and least squares */
 #define AFFINE_ROUNDS  2  /* alternations of integer scales and factors */
 
@@ -127,6 +128,9 @@ LANE_FN affine_pair affine_search(int n, const fit_shape *shape, const group_lan
 
         affine_try(n, shape, g, part, vf_ratio(vf_all(reach), range), -low, s, &best);
     }
+    for (int unused = 2; unused <= AFFINE_UNUSED && 2 * unused < shape->levels; unused++)
+        affine_try(n, shape, g, part, vf_ratio(vf_all((float)(shape->levels - unused)), range),
+                   -low, s, &best);
     for (int step = 0; step < AFFINE_REFINES; step++)
         affine_try(n, shape, g, part, vf_ratio(vf_all(1), best.d), best.m, s, &best);
     return best;
