@@ -9,7 +9,9 @@ enum {
     MOST_SLICES = 24, /* of matrices with few row tiles */
     FEWER_SLICES = 8,
     HALF_WARPS = 16,
-    NAMED_BARRIERS = 15
+    NAMED_BARRIERS = 15,
+    BYTES_IN_FLIGHT = 112 << 10,
+    RESERVED_BYTES = 1 << 10 /* of shared memory, a block */
 };
 
 /* Rows into planes, as round_single_row() does it; a block each. */
@@ -170,6 +172,21 @@ static int count_packed_slices(const launcher *l, const weight_segment *s, int c
     } while (most > 0 &&
              slices * warp + rounded_bytes(s->units * info.steps * 4, 1) + 512 > l->shared_bytes);
     return slices;
+}
+
+int matvec_slots(const launcher *l, int warps, int piece_bytes, int other_bytes, int pieces)
+{
+    int bytes =
+        l->dependent ? (l->shared_bytes + RESERVED_BYTES) / 2 - RESERVED_BYTES : l->shared_bytes;
+    int wanted = BYTES_IN_FLIGHT / (warps * piece_bytes), room = (bytes - other_bytes) / warps;
+    int most = l->dependent ? MOST_SLOTS : 4;
+
+    most = pieces < most ? pieces : most;
+    wanted = wanted < 2 ? 2 : wanted;
+    wanted = wanted > most ? most : wanted;
+    while (wanted > 1 && wanted * (piece_bytes + 8) > room)
+        wanted--;
+    return wanted;
 }
 
 static int at_most(int x, int limit)

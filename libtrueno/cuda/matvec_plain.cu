@@ -3,28 +3,7 @@
 #include "matvec.cuh"
 #include "matvec_table.h"
 
-enum {
-    BYTES_IN_FLIGHT = 112 << 10,
-    PIECE_COLS = 512,
-    PLAIN_WARPS = 16,
-    PLAIN_WARPS_OF_ROW = 24,
-    RESERVED_BYTES = 1 << 10 /* of shared memory, a block */
-};
-
-int matvec_slots(const launcher *l, int warps, int piece_bytes, int other_bytes, int pieces)
-{
-    int bytes =
-        l->dependent ? (l->shared_bytes + RESERVED_BYTES) / 2 - RESERVED_BYTES : l->shared_bytes;
-    int wanted = BYTES_IN_FLIGHT / (warps * piece_bytes), room = (bytes - other_bytes) / warps;
-    int most = l->dependent ? MOST_SLOTS : 4;
-
-    most = pieces < most ? pieces : most;
-    wanted = wanted < 2 ? 2 : wanted;
-    wanted = wanted > most ? most : wanted;
-    while (wanted > 1 && wanted * (piece_bytes + 8) > room)
-        wanted--;
-    return wanted;
-}
+enum { PIECE_COLS = 512, PLAIN_WARPS = 16, PLAIN_WARPS_OF_ROW = 24 };
 
 /* F32 or BF16 to floats, eight at a time. */
 template <int TYPE> __device__ __forceinline__ void load8(const uint8_t *p, float v[8])
