@@ -7,8 +7,8 @@
 enum { ROW_STEP = 16, ALIGNED = 16 };
 
 /* The gate_up array also holds the router's scores, qkv the shared expert's, attn and ff also a
- * block's output. Where no shared expert does so, qkv and attn lie in ff: they have been read when
- * it is written. */
+ * block's output. In models without experts qkv and attn lie in ff: they have been read when it is
+ * written. */
 
 typedef struct buffer {
     float **place;
@@ -32,6 +32,11 @@ static int64_t attn_offset(const apr_config *c)
     return (qkv_width(c) + ALIGNED - 1) / ALIGNED * ALIGNED;
 }
 
+static bool shares_arrays(const realizar_engine *e)
+{
+    return !e->arch->experts;
+}
+
 /* The arrays and their widths for this model; returns how many. */
 static int list_buffers(realizar_engine *e, buffer *list)
 {
@@ -45,11 +50,11 @@ static int list_buffers(realizar_engine *e, buffer *list)
 
     list[n++] = (buffer){&a->x, c->hidden_size, false};
     list[n++] = (buffer){&a->h, c->hidden_size, false};
-    if (e->arch->experts) {
+    if (shares_arrays(e)) {
+        ff_width = larger(ff_width, attn_offset(c) + attn);
+    } else {
         list[n++] = (buffer){&a->qkv, qkv_width(c), false};
         list[n++] = (buffer){&a->attn, attn, false};
-    } else {
-        ff_width = larger(ff_width, attn_offset(c) + attn);
     }
     list[n++] = (buffer){&a->gate_up, larger((e->arch->gated ? 2 : 1) * ff, c->n_experts), false};
     list[n++] = (buffer){&a->ff, ff_width, false};
@@ -67,7 +72,7 @@ void activations_free(realizar_engine *e)
         e->backend->release(e->backend, *list[i].place);
         *list[i].place = NULL;
     }
-    if (!e->arch->experts)
+    if (shares_arrays(e))
         e->a.qkv = e->a.attn = NULL;
     e->a.rows = e->a.logit_rows = 0;
 }
@@ -101,7 +106,7 @@ trueno_status activations_reserve(realizar_engine *e, int32_t rows, int32_t want
             return status;
         *list[i].place = p;
     }
-    if (!e->arch->experts) {
+    if (shares_arrays(e)) {
         e->a.qkv = e->a.ff;
         e->a.attn = e->a.ff + attn_offset(e->config) * new_rows;
     }

@@ -141,8 +141,8 @@ static void multiply_one(const product *p, const packed_segment *s, int64_t begi
         for (int plane = 0; plane < p->planes; plane++) {
             if (!together)
                 one(units, s->group_bytes, n, &a[plane], sums);
-            store_groups(p, s, plane, g, g + n, together ? sums + (size_t)plane * GROUP_ROWS : sums, NULL,
-                         together ? 2 * GROUP_ROWS : GROUP_ROWS);
+            store_groups(p, s, plane, g, g + n, together ? sums + (size_t)plane * GROUP_ROWS : sums,
+                         NULL, together ? 2 * GROUP_ROWS : GROUP_ROWS);
         }
     }
 }

@@ -5,8 +5,8 @@
 #include "rounding.cuh"
 #include "rows.cuh"
 
-/* A row whose largest numbers, of each thread, are `most` is divided by 2 to this: it then is in the
- * range in which halves are accurate. The block calls together; scratch: a float per warp. */
+/* A row whose largest numbers, of each thread, are `most` is divided by 2 to this: it then is in
+ * the range in which halves are accurate. The block calls together; scratch: a float per warp. */
 __device__ __forceinline__ int row_shift(float most, float *scratch)
 {
     most = warp_max(most);

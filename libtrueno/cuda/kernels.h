@@ -193,8 +193,8 @@ enum { TILE_ROWS = 64, MAX_SPLITS = 64, PART_EXTRA = 4, SPLIT_POSITIONS = 128 };
 enum { MOST_CLUSTER = 8, ONE_CLUSTER = 2 };
 enum { CLUSTER_POSITIONS = ONE_CLUSTER * MOST_CLUSTER * SPLIT_POSITIONS };
 
-/* Has the device room for a whole cluster for each of a step's rows and kv heads? Clusters that have
- * to wait until several blocks find room at once cost more than they save. */
+/* Has the device room for a whole cluster for each of a step's rows and kv heads? Clusters that
+ * have to wait until several blocks find room at once cost more than they save. */
 bool attention_has_clusters(const launcher *l, int rows_and_heads);
 /* Blocks along the positions, where no row has more than `longest`; floats of scratch for any. */
 int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest);

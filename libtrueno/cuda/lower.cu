@@ -117,7 +117,8 @@ static bool is_for_product(const pass *p, int i, int width)
            next->weight->cols == width && is_dead(p, i, i + 2);
 }
 
-/* Can a product leave the pairs of the activation at ops[i] in the form of the product behind it? */
+/* Can a product leave the pairs of the activation at ops[i] in the form of the product behind it?
+ */
 static bool can_feed_pairs(const pass *p, int i, ready_rows *ready)
 {
     const operation *o = &p->ops[i];
@@ -162,8 +163,8 @@ static int run_matmul(pass *p, int i, const operation *norm, const ready_rows *r
     return feeds ? used + run_matmul(p, i + 2, NULL, &product.ready) : used;
 }
 
-/* Can attention at ops[i] leave its results in the form of the product behind it? Halves, where what
- * it averages is halves; planes only with the kernel for rows that are alone. */
+/* Can attention at ops[i] leave its results in the form of the product behind it? Halves, where
+ * what it averages is halves; planes only with the kernel for rows that are alone. */
 static bool can_feed_product(const pass *p, int i, ready_rows *ready)
 {
     const operation *o = &p->ops[i];

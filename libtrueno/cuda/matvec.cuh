@@ -200,7 +200,7 @@ __device__ __forceinline__ void matvec_run(const matvec_args &a, const weight_se
     rounded_rows x = a.rounded;
     warp_ring ring;
 
-    if (ROWS == 1) {
+    if (ROWS == 1) { /* as rounded_place(), which costs a row alone 0.3 % by its registers */
         x.planes = (uint2 *)rest;
         x.sums = (float2 *)(x.planes + groups32 * 8);
         x.scale = (float *)(x.sums + groups32);

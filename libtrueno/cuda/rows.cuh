@@ -107,8 +107,8 @@ struct row_norm {
     }
 };
 
-/* The weights of a norm without a bias for the first fours of every thread: constant, so they can be
- * asked for before the row is there. */
+/* The weights of a norm without a bias for the first fours of every thread: constant, so they can
+ * be asked for before the row is there. */
 template <int MOST> struct early_weights {
     float4 weight[MOST];
     bool all; /* they are the whole row's */

@@ -161,7 +161,7 @@ static void time_prompt(step_model *m, const char *mix, int n, int chunk)
         if (run >= 0)
             t[run] = seconds() - begin;
     }
-    (void)snprintf(what, sizeof what, "prompt of %d%s", n, chunk < n ? " in halves" : "");
+    (void)snprintf(what, sizeof what, "prompt of %d%s", n, chunk < n ? " in two steps" : "");
     print_figure(m, mix, what, t, runs, n);
     m->be->kv_free(m->be, kv);
 }
@@ -262,8 +262,8 @@ static void print_memory(const step_model *m, const char *mix)
            (double)use.activations / 1e6);
 }
 
-/* d: decode, l: long contexts, p: prompts, b: batches (B: of 32 alone), s: the stages of a layer alone (the time of
- * a step's launch, a fraction of a microsecond a layer, is in it). */
+/* d: decode, l: long contexts, p: prompts, b: batches (B: of 32 alone), s: the stages of a layer
+ * alone (the time of a step's launch, a fraction of a microsecond a layer, is in it). */
 static void measure(step_model *m, const char *mix, const char *parts)
 {
     if (strchr(parts, 'd') != NULL) {
@@ -273,7 +273,7 @@ static void measure(step_model *m, const char *mix, const char *parts)
     if (strchr(parts, 'p') != NULL) {
         time_prompt(m, mix, 512, CHUNK);
         time_prompt(m, mix, 2048, CHUNK);
-        time_prompt(m, mix, 2048, CHUNK / 2); /* the steps that an engine takes by default */
+        time_prompt(m, mix, 2048, CHUNK / 2); /* an engine's default from 1 GB on */
     }
     if (strchr(parts, 'l') != NULL) {
         time_decode(m, mix, 1, 4096, "decode at 4,096");

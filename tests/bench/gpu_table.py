@@ -27,7 +27,7 @@ TO_REACH = {  # of the project's issue on the CUDA backend, on an H100
     "1.5B Q4_K_M decode, empty context": 1200, "1.5B Q4_K_M decode at 4,096": 1020,
     "1.5B Q4_K_M decode at 32,000": 750, "1.5B Q8_0 decode, empty context": 1030,
     "1.5B F16 decode, empty context": 720, "7B Q4_K_M decode, empty context": 520,
-    "1.5B Q4_K_M prompt of 512": 55000, "1.5B Q4_K_M prompt of 2048": 85000,
+    "1.5B Q4_K_M prompt of 512": 55000, "1.5B Q4_K_M prompt of 2048": 85000, "1.5B Q4_K_M prompt of 2048 in two steps": 85000,
     "1.5B F16 prompt of 2048": 105000, "7B Q4_K_M prompt of 2048": 25000,
     "1.5B Q4_K_M 8 sessions at 1,024": 6000, "1.5B Q4_K_M 32 sessions at 1,024": 15000,
     "1.5B Q4_K_M 64 sessions at 1,024": 20000,

@@ -141,9 +141,10 @@ static void test_rows_equal(void)
     }
 }
 
-/* Products of rows far from 1 keep their relative precision, each row on its own: where an outlier
- * meets weights that are a difference of halves (9 to 64 rows of Q4_K), the worst row is 0.6e-3
- * off in the median and more than 1e-3 in one of a hundred draws. */
+/* Products of rows far from 1 keep their relative precision, each row on its own. Where an outlier
+ * meets weights that are a difference of halves (9 to 64 rows of Q4_K), a simulation of that
+ * arithmetic has the worst row 0.6e-3 off in the median, more than 1e-3 in 10 and at most 1.2e-3 in
+ * 1,200 draws. */
 static void test_sizes(void)
 {
     const trueno_type types[] = {TRUENO_Q4_K, TRUENO_Q8_0, TRUENO_F16, TRUENO_BF16};
@@ -155,7 +156,7 @@ static void test_sizes(void)
             int n = ROW_COUNTS[i];
             float *x = malloc((size_t)(n * cols) * sizeof *x), *out[N_SIDES];
             char what[96];
-            double worst = 0;
+            double worst = 0, most = types[t] == TRUENO_Q4_K && n > 8 && n <= 64 ? 1.5e-3 : 1e-3;
 
             fill_rows(x, n, cols, true);
             for (int s = 0; s < N_SIDES; s++) {
@@ -174,7 +175,7 @@ static void test_sizes(void)
             }
             (void)snprintf(what, sizeof what, "rows of any size, %s, %d rows",
                            trueno_type_get(types[t])->name, n);
-            report(what, worst, n <= 8 ? 1e-3 : 1.5e-3);
+            report(what, worst, most);
             free(x), free(out[0]), free(out[1]);
             free_weight(&w);
         }

@@ -198,6 +198,7 @@ d[1:]
 missing[1:]
 "x"|filesizeformat
 5|truncate
+9007199254740993 / 3, -7 / 9223372036854775807, 9223372036854775807 / 9007199254740993, 0 / -5, (2 ** 62 + 257) / 1, 1 / 3
 l|truncate, "x" % missing, 3 / big, t / big, missing|last is undefined, "x"|int(3, "q"), d|int(5, [])
 "a\nb".splitlines("x")
 (html|safe)[::2], (html|safe)|list|first, html|e|striptags, "&amp;lt; &quot;x&#39; & &x;"|striptags
