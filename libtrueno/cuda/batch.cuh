@@ -147,7 +147,8 @@ template <int UNIT_16> struct batch_rows {
     __device__ __forceinline__ void ask(const uint4 *from, int units)
     {
 #if __CUDA_ARCH__ >= 900
-        if (threadIdx.x < 32)
+        if (threadIdx.x < 32) {
+            bulk_fence();
             for (int i = threadIdx.x; i < units; i += 32) {
                 asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
                                  barriers + 8 * i),
@@ -159,6 +160,7 @@ template <int UNIT_16> struct batch_rows {
                     "l"(from + (size_t)i * UNIT_16), "r"(UNIT_16 * 16), "r"(barriers + 8 * i)
                     : "memory");
             }
+        }
 #else
         for (int i = threadIdx.x; i < units * UNIT_16; i += blockDim.x)
             memory[i] = __ldcg(from + i);
@@ -252,7 +254,7 @@ __global__ __launch_bounds__(32 * batch_warps(M_TILES),
             w[0].load(piece, lane);
             if (M_TILES > 1)
                 w[M_TILES - 1].load(piece + B::BYTES, lane);
-            ring.done();
+            ring.loaded();
             fetch();
             multiply_packed<Unit<TYPE>, M_TILES, N_TILES>(w, low, high, x.wait(unit), lane, sum);
         } else {

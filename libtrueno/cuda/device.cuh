@@ -28,6 +28,15 @@ __device__ __forceinline__ void pdl_wait(void)
 #endif
 }
 
+/* What kernels before this one stored may be copied in bulk: such copies see memory by another way
+ * than loads and stores do. By the thread that asks for them, after pdl_wait(). */
+__device__ __forceinline__ void bulk_fence(void)
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("fence.proxy.async.global;" ::: "memory");
+#endif
+}
+
 __device__ __forceinline__ float warp_sum(float x)
 {
     for (int m = 16; m > 0; m >>= 1)

@@ -59,6 +59,7 @@ __device__ __forceinline__ void keep_rows(const rounded_rows &from, const rounde
 
     (void)threads;
     if (thread == 0) {
+        bulk_fence();
         asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address),
                      "r"(rounded_bytes(groups, to.stride))
                      : "memory");

@@ -131,7 +131,7 @@ __global__ __launch_bounds__(32 * (ROWS == 1 ? PLAIN_WARPS_OF_ROW : PLAIN_WARPS)
                     load8<TYPE>(piece + (256 * k + 8 * lane) * SIZE, w[k][0]);
                     load8<TYPE>(piece + bytes + (256 * k + 8 * lane) * SIZE, w[k][1]);
                 }
-            ring.done();
+            ring.loaded();
             fetch();
 #pragma unroll
             for (int k = 0; k < PIECE_COLS / 256; k++) {

@@ -132,7 +132,19 @@ struct warp_ring {
         return slots + at * piece_bytes;
     }
 
-    /* The piece has been read by this lane; the slot may be asked for again. */
+    /* The piece has been loaded into registers that this lane has not used yet: as done(), but
+     * waits until the loads are over. A bulk copy asked for behind them can overtake loads that are
+     * queued.
+     */
+    __device__ __forceinline__ void loaded(void)
+    {
+#if __CUDA_ARCH__ >= 900
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+        done();
+    }
+
+    /* This lane has used what it read of the piece; the slot may be asked for again. */
     __device__ __forceinline__ void done(void)
     {
         at++;
