@@ -294,6 +294,7 @@ static trueno_status open_backend(trueno_backend **out, const trueno_backend_opt
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a backend");
     module->cuda.allocator = options->allocator;
     module->cuda.log = options->log;
+    staging_threads(&module->cuda, options->threads);
     fill_table(&module->cuda.table);
     status = open_device(&module->cuda, options->device, err);
     if (status < 0) {

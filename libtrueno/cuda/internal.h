@@ -6,6 +6,7 @@
 #include "kernels.h"
 
 #include <trueno/backend.h>
+#include <trueno/sys/threads.h>
 
 /* Device memory that grows and is kept; growing it makes captured graphs invalid. */
 typedef struct scratch {
@@ -135,6 +136,9 @@ typedef struct cuda_backend {
 
     void *staging[N_STAGING], *staging_device[N_STAGING]; /* uploads: pinned and device memory */
     cudaEvent_t staging_free[N_STAGING];
+    uint32_t staging_at;  /* the next one, counted on */
+    trueno_pool *copiers; /* while a model is loaded; NULL: the caller alone */
+    int n_copiers;
 
     const trueno_rows *rows; /* of the step under way, or NULL */
     step_key key;
@@ -191,6 +195,13 @@ void *scratch_get(cuda_backend *be, enum scratch_use use, size_t bytes);
 trueno_status cuda_weight_new(trueno_backend *table, const trueno_tensor *parts, int n_parts,
                               unsigned uses, trueno_weight **out, trueno_error *err);
 void cuda_weight_free(trueno_backend *table, trueno_weight *w);
+
+/* upload.cu */
+/* How many threads copy; 0: as the processor has. */
+void staging_threads(cuda_backend *be, int32_t threads);
+/* All rows of a segment, whose memory is there; parts: from the segment's first on. */
+trueno_status upload_segment(cuda_backend *be, const weight_segment *s, const trueno_tensor *parts,
+                             int cols, trueno_error *err);
 void staging_free(cuda_backend *be);
 
 /* kv.cu */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights: file bytes go through pinned memory to the device and are packed there. */
+/* Weights: how they lie on the device, and the kernels that bring a file's rows into that form. */
 #include "internal.h"
 #include "layout_pack.h"
 
-#include <trueno/sys/mapfile.h>
-
-enum { STAGING_BYTES = 16 << 20, WEIGHT_ALIGN = 256 };
+enum { WEIGHT_ALIGN = 256 };
 
 /* A warp packs a unit; the block's y counts row tiles of this chunk. */
 __global__ void pack_kernel(int type, const uint8_t *rows, int n_rows, size_t row_bytes, int cols,
@@ -125,106 +123,6 @@ static trueno_status plan(trueno_weight *w, const trueno_tensor *parts, int n_pa
     return TRUENO_OK;
 }
 
-static trueno_status staging_make(cuda_backend *be, trueno_error *err)
-{
-    trueno_status status = TRUENO_OK;
-
-    for (int i = 0; i < N_STAGING && status == TRUENO_OK; i++) {
-        if (be->staging[i] != NULL)
-            continue;
-        if ((status = cuda_check(cudaMallocHost(&be->staging[i], STAGING_BYTES), "pinned memory",
-                                 err)) < 0)
-            return status;
-        if ((status = device_alloc(be, STAGING_BYTES, "uploads", &be->staging_device[i], err)) < 0)
-            return status;
-        be->activation_bytes += STAGING_BYTES;
-        status = cuda_check(cudaEventCreateWithFlags(&be->staging_free[i], cudaEventDisableTiming),
-                            "an event", err);
-        if (status == TRUENO_OK)
-            status = cuda_check(cudaEventRecord(be->staging_free[i], be->stream), "an event", err);
-    }
-    return status;
-}
-
-void staging_free(cuda_backend *be)
-{
-    if (be->staging[0] == NULL)
-        return;
-    (void)cudaStreamSynchronize(be->stream);
-    for (int i = 0; i < N_STAGING; i++) {
-        be->activation_bytes -= be->staging_device[i] != NULL ? STAGING_BYTES : 0;
-        if (be->staging_free[i] != NULL)
-            (void)cudaEventDestroy(be->staging_free[i]);
-        (void)cudaFreeHost(be->staging[i]);
-        (void)cudaFree(be->staging_device[i]);
-        be->staging[i] = be->staging_device[i] = NULL;
-        be->staging_free[i] = NULL;
-    }
-}
-
-/* Rows of the segment's parts from `row` on into pinned memory; drops what was read from a mapping.
- */
-static void copy_rows(const trueno_tensor *parts, int64_t row, int64_t count, uint8_t *to)
-{
-    while (count > 0) {
-        int64_t n;
-        size_t bytes;
-        const uint8_t *from;
-
-        while (row >= parts->rows)
-            row -= parts++->rows;
-        n = parts->rows - row < count ? parts->rows - row : count;
-        bytes = (size_t)n * parts->row_bytes;
-        from = (const uint8_t *)parts->data + (size_t)row * parts->row_bytes;
-        memcpy(to, from, bytes);
-        if (parts->mapped)
-            trueno_map_drop(from, bytes);
-        to += bytes;
-        row += n;
-        count -= n;
-    }
-}
-
-static trueno_status upload(cuda_backend *be, const weight_segment *s, const trueno_tensor *parts,
-                            int cols, trueno_error *err)
-{
-    size_t row_bytes = parts->row_bytes;
-    int64_t most = (int64_t)(STAGING_BYTES / row_bytes) / LAYOUT_ROWS * LAYOUT_ROWS;
-    int slot = 0;
-
-    if (most == 0)
-        return trueno_fail(err, TRUENO_UNSUPPORTED, "rows of %zu bytes are too long for the GPU",
-                           row_bytes);
-    for (int64_t first = 0; first < s->rows; first += most, slot ^= 1) {
-        int64_t n = s->rows - first < most ? s->rows - first : most;
-        trueno_status status =
-            cuda_check(cudaEventSynchronize(be->staging_free[slot]), "waiting for an upload", err);
-
-        if (status < 0)
-            return status;
-        copy_rows(parts, first, n, (uint8_t *)be->staging[slot]);
-        status =
-            cuda_check(cudaMemcpyAsync(be->staging_device[slot], be->staging[slot],
-                                       (size_t)n * row_bytes, cudaMemcpyHostToDevice, be->stream),
-                       "uploading weights", err);
-        if (status < 0)
-            return status;
-        if (s->row_bytes > 0)
-            launch_pad(be->stream, (const uint8_t *)be->staging_device[slot], (int)n, row_bytes,
-                       s->row_bytes, (uint8_t *)s->data + (size_t)first * s->row_bytes);
-        else
-            launch_pack(be->stream, s->type, (const uint8_t *)be->staging_device[slot], (int)n,
-                        row_bytes, cols, s->units,
-                        (uint8_t *)s->data + (size_t)(first / LAYOUT_ROWS) * s->units *
-                                                 layout_get(s->type).unit_bytes);
-        if ((status = cuda_check(cudaGetLastError(), "packing weights", err)) < 0 ||
-            (status = cuda_check(cudaEventRecord(be->staging_free[slot], be->stream), "an event",
-                                 err)) < 0)
-            return status;
-    }
-    return TRUENO_OK;
-}
-
 trueno_status cuda_weight_new(trueno_backend *table, const trueno_tensor *parts, int n_parts,
                               unsigned uses, trueno_weight **out, trueno_error *err)
 {
@@ -236,7 +134,7 @@ trueno_status cuda_weight_new(trueno_backend *table, const trueno_tensor *parts,
     *out = NULL;
     if (w == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a weight");
-    if ((status = plan(w, parts, n_parts, err)) < 0 || (status = staging_make(be, err)) < 0 ||
+    if ((status = plan(w, parts, n_parts, err)) < 0 ||
         (status = device_alloc(be, w->bytes, "weights", &w->memory, err)) < 0)
         goto failed;
     be->weight_bytes += w->bytes;
@@ -245,7 +143,7 @@ trueno_status cuda_weight_new(trueno_backend *table, const trueno_tensor *parts,
         int64_t rows = 0;
 
         s->data = (const uint8_t *)w->memory + (uintptr_t)s->data;
-        if ((status = upload(be, s, &parts[part], w->cols, err)) < 0)
+        if ((status = upload_segment(be, s, &parts[part], w->cols, err)) < 0)
             goto failed;
         while (part < n_parts && rows < s->rows)
             rows += parts[part++].rows;
