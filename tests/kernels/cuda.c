@@ -181,6 +181,10 @@ static void test_sizes(void)
         }
 }
 
+/* Two products and the gating between them, which multiplies what the first gives and its errors: a
+ * simulation of the arithmetic with these inputs and Q4_K has the largest error 1.3e-4 of the rms
+ * in the median, 1.1e-3 in one of a hundred draws and at most 2.4e-3 in 1,200 (of the first product
+ * alone at most 5e-4). */
 static void test_experts(void)
 {
     enum { EXPERTS = 8, USED = 3, COLS = 512, FF = 256 };
@@ -197,10 +201,11 @@ static void test_experts(void)
               *router = malloc((size_t)n * EXPERTS * sizeof *router);
         float *out[N_SIDES];
         char what[64];
+        error_size e;
 
-        for (int e = 0; e < EXPERTS; e++) {
-            up[e] = make_weight(&type, &up_rows, 1, COLS);
-            down[e] = make_weight(&type, &down_rows, 1, FF);
+        for (int k = 0; k < EXPERTS; k++) {
+            up[k] = make_weight(&type, &up_rows, 1, COLS);
+            down[k] = make_weight(&type, &down_rows, 1, FF);
         }
         fill_rows(x, n, COLS, false);
         test_fill(router, (size_t)n * EXPERTS, 2.0f);
@@ -211,17 +216,18 @@ static void test_experts(void)
                   *dr = put(sides[s], router, (size_t)n * EXPERTS);
             float *dy = put_poison(sides[s], (size_t)n * COLS);
 
-            for (int e = 0; e < EXPERTS; e++)
-                ups[e] = up[e].side[s], downs[e] = down[e].side[s];
+            for (int k = 0; k < EXPERTS; k++)
+                ups[k] = up[k].side[s], downs[k] = down[k].side[s];
             sides[s]->experts(sides[s], ups, downs, dr, EXPERTS, USED, round >= 2, TRUENO_SILU, dx,
                               n, dy);
             out[s] = get(sides[s], dy, (size_t)n * COLS);
             drop(sides[s], dx), drop(sides[s], dr), drop(sides[s], dy);
         }
         (void)snprintf(what, sizeof what, "experts of %s, %d rows", trueno_type_get(type)->name, n);
-        check_product(what, out[CUDA], out[REFERENCE], (size_t)n * COLS, 1);
-        for (int e = 0; e < EXPERTS; e++)
-            free_weight(&up[e]), free_weight(&down[e]);
+        e = compare(out[CUDA], out[REFERENCE], (size_t)n * COLS);
+        report(what, e.most / (e.rms > 1 ? e.rms : 1), 4e-3);
+        for (int k = 0; k < EXPERTS; k++)
+            free_weight(&up[k]), free_weight(&down[k]);
         free(x), free(router), free(out[0]), free(out[1]);
     }
 }
