@@ -8,32 +8,6 @@
 
 enum { WARPS = 4, STORE_WARPS = 8, MOST_DIM_32 = 16 };
 
-/* The angle is a float product, as in the models' reference implementation; only its reduction to
- * one turn is done in double, since sincosf() is slow for large arguments. */
-__global__ void turns_kernel(const row_info *rows, int n_pairs, const float *frequency,
-                             float magnitude, float2 *turns)
-{
-    const double turn = 6.283185307179586476925286766559;
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-
-    pdl_launch();
-    pdl_wait();
-    if (i >= n_pairs)
-        return;
-    double angle = (float)rows[blockIdx.y].position * frequency[i];
-    float rest = (float)(angle - turn * rint(angle / turn)), s, c;
-
-    sincosf(rest, &s, &c);
-    turns[(size_t)blockIdx.y * n_pairs + i] = make_float2(c * magnitude, s * magnitude);
-}
-
-void launch_turns(const launcher *l, const row_info *rows, int n, int n_pairs,
-                  const float *frequency, float magnitude, float2 *turns)
-{
-    LAUNCH(l, turns_kernel, dim3((n_pairs + 63) / 64, n), 64, 0, rows, n_pairs, frequency,
-           magnitude, turns);
-}
-
 /* A warp has a head of a row. */
 __global__ void rope_store_kernel(const __grid_constant__ head_args a)
 {

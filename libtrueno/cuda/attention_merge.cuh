@@ -5,7 +5,6 @@
 #define CUDA_ATTENTION_MERGE_CUH
 
 #include "attention_split.cuh"
-#include "rounding.cuh"
 
 /* A warp's sums into shared memory: heads: [warps][group][DIM + 4], most, total: [warps][HEADS]. */
 template <int DIM, int TILES>
@@ -108,21 +107,14 @@ struct head_sums {
     }
 };
 
-/* Four columns of a row's result from column 4 quad on, as floats or as the product behind wants
- * them. Eight neighbouring lanes call together. */
+/* The same, or as planes where the product behind takes those. Eight neighbouring lanes call
+ * together. */
 __device__ __forceinline__ void put_result(const head_args &a, int row, int quad, float4 v)
 {
-    const size_t width = (size_t)a.n_heads * a.head_dim;
-
-    if (a.ready.rounded.planes != NULL) {
+    if (a.ready.rounded.planes != NULL)
         put_rounded(a.ready.rounded, row, quad, v, 0xffu << (threadIdx.x & 24));
-    } else if (a.ready.halves.data != NULL) { /* averages of halves need no scale */
-        put_halves(a.ready.halves, a.ready.operands, row, quad, v);
-        if (quad == 0)
-            a.ready.halves.scale[row] = 1;
-    } else {
-        *(float4 *)(a.out + row * width + 4 * quad) = v;
-    }
+    else
+        put_average(a, row, quad, v);
 }
 
 /* The row's result or, where there are several clusters, part `part` of `parts`; item: a head of

@@ -3,7 +3,6 @@
  * warp against 32 positions at a time, straight from the pages. Queries are two halves (sum of 22
  * bits), so that scores of large keys keep their digits; scores, softmax and sums are floats. */
 #include "attention_tiles.cuh"
-#include "rounding.cuh"
 
 enum { WARPS = 4, BLOCK = 32 };
 
@@ -273,30 +272,22 @@ template <int DIM> __device__ __forceinline__ int sum_column(int i, int c, int t
     return (8 * (i / CHUNK) + 2 * t + (c & 1)) * CHUNK + i % CHUNK;
 }
 
-/* The lane's columns of a head of a row, as floats or as the product behind takes them; averages of
- * halves need no scale. r: of the two rows that the lane has. */
+/* The lane's columns of a head of a row; r: of the two rows that the lane has. */
 template <int DIM>
 __device__ __forceinline__ void put_sums(const head_args &a, int row, int head, int t, int r,
                                          const softmax_state<DIM> &state)
 {
-    const size_t width = (size_t)a.n_heads * DIM;
     const float factor = 1.0f / state.total[r];
 
-    if (a.ready.halves.data != NULL && head == 0 && t == 0)
-        a.ready.halves.scale[row] = 1;
 #pragma unroll
     for (int i = 0; i < DIM / 8; i += 4)
 #pragma unroll
         for (int c = 0; c < 2; c++) { /* four neighbouring columns */
-            const int column = head * DIM + sum_column<DIM>(i, c, t), k = 2 * r + c;
-            const float4 v =
-                make_float4(state.sum[i][k] * factor, state.sum[i + 1][k] * factor,
-                            state.sum[i + 2][k] * factor, state.sum[i + 3][k] * factor);
+            const int k = 2 * r + c;
 
-            if (a.ready.halves.data != NULL)
-                put_halves(a.ready.halves, a.ready.operands, row, column / 4, v);
-            else
-                *(float4 *)(a.out + row * width + column) = v;
+            put_average(a, row, (head * DIM + sum_column<DIM>(i, c, t)) / 4,
+                        make_float4(state.sum[i][k] * factor, state.sum[i + 1][k] * factor,
+                                    state.sum[i + 2][k] * factor, state.sum[i + 3][k] * factor));
         }
 }
 

@@ -5,6 +5,7 @@
 
 #include "attention_tiles.h"
 #include "heads.cuh"
+#include "rounding.cuh"
 
 #define LOG2_E 1.44269504088896340736f
 
@@ -20,6 +21,19 @@ __device__ __forceinline__ uint4 signed_halves(uint2 q, float d)
         out[i] = pack_half2((float)(signed char)w * d, (float)(signed char)(w >> 8) * d);
     }
     return make_uint4(out[0], out[1], out[2], out[3]);
+}
+
+/* Four columns of a row's result from column 4 quad on, as floats, or as halves where the product
+ * behind takes them: averages of halves need no scale. */
+__device__ __forceinline__ void put_average(const head_args &a, int row, int quad, float4 v)
+{
+    if (a.ready.halves.data == NULL) {
+        *(float4 *)(a.out + (size_t)row * a.n_heads * a.head_dim + 4 * quad) = v;
+        return;
+    }
+    put_halves(a.ready.halves, a.ready.operands, row, quad, v);
+    if (quad == 0)
+        a.ready.halves.scale[row] = 1;
 }
 
 /* Call a function template of (storage type, head width) for the width of `job`. */

@@ -205,6 +205,11 @@ static void close_backend(trueno_backend *table)
         step_memory_free(&be->steps[i]);
     }
     trueno_release(allocator, be->ops, (size_t)be->room_ops * sizeof *be->ops);
+    for (int i = 0; i < N_PLACES; i++)
+        if (be->ran[i] != NULL)
+            (void)cudaEventDestroy(be->ran[i]);
+    if (be->copies != NULL)
+        (void)cudaStreamDestroy(be->copies);
     if (be->stream != NULL)
         (void)cudaStreamDestroy(be->stream);
     trueno_release(allocator, module, sizeof *module);
@@ -248,6 +253,20 @@ static trueno_status count_devices(int *n, trueno_error *err)
     return TRUENO_OK;
 }
 
+static trueno_status open_streams(cuda_backend *be, trueno_error *err)
+{
+    trueno_status status =
+        cuda_check(cudaStreamCreateWithFlags(&be->stream, cudaStreamNonBlocking), "a stream", err);
+
+    if (status == TRUENO_OK)
+        status = cuda_check(cudaStreamCreateWithFlags(&be->copies, cudaStreamNonBlocking),
+                            "a stream", err);
+    for (int i = 0; i < N_PLACES && status == TRUENO_OK; i++)
+        status = cuda_check(cudaEventCreateWithFlags(&be->ran[i], cudaEventDisableTiming),
+                            "an event", err);
+    return status;
+}
+
 static trueno_status open_device(cuda_backend *be, int device, trueno_error *err)
 {
     struct cudaDeviceProp properties;
@@ -268,8 +287,7 @@ static trueno_status open_device(cuda_backend *be, int device, trueno_error *err
         return trueno_fail(
             err, TRUENO_NO_DEVICE, "%s has compute capability %d.%d, at least %d.%d is needed",
             properties.name, properties.major, properties.minor, OLDEST_MAJOR, OLDEST_MINOR);
-    if ((status = cuda_check(cudaStreamCreateWithFlags(&be->stream, cudaStreamNonBlocking),
-                             "a stream", err)) < 0)
+    if ((status = open_streams(be, err)) < 0)
         return status;
     be->device = device;
     be->launch.stream = be->stream;

@@ -6,12 +6,12 @@
 /* PAIR_WARPS: that do for pairs */
 enum { BATCH_SLOTS = 2, PAIR_WARPS = 8, FEW_SHARED = 72 << 10 };
 
-static batch_fn find_kernel(int type, int m_tiles, int n_tiles)
+static batch_fn find_kernel(int type, int m_tiles, int n_tiles, int planes)
 {
     batch_fn fn = batch_k(type, m_tiles, n_tiles);
 
     fn = fn != NULL ? fn : batch_simple(type, m_tiles, n_tiles);
-    return fn != NULL ? fn : batch_plain(type, m_tiles, n_tiles);
+    return fn != NULL ? fn : batch_plain(type, m_tiles, n_tiles, planes);
 }
 
 /* More than 32 rows go through in passes: their operands would not leave enough shared memory. */
@@ -45,11 +45,12 @@ static int units_that_fit(const launcher *l, int warps, int m_tiles, int n_tiles
 
 /* How a segment's product with `passes` passes of rows is cut up, so that all blocks run at once;
  * returns the shared memory of a block. */
-static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int passes)
+static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int planes, int passes)
 {
     const weight_segment *s = &a->segment;
     layout_info info = layout_get(s->type);
-    int groups = info.steps > 0 ? 4 * info.steps : 8, x_bytes = groups * n_tiles * 512 + 8;
+    int groups = info.steps > 0 ? 4 * info.steps : 8;
+    int x_bytes = groups * n_tiles * planes * 512 + 8;
     int jobs = a->pair_rows > 0 ? a->pair_rows / 16 : s->tiles, most;
 
     for (a->warps = batch_warps(m_tiles);; a->warps = a->warps > 4 ? a->warps - 4 : a->warps / 2) {
@@ -76,10 +77,10 @@ static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int 
 }
 
 /* Floats and counters that launch_batch() needs. */
-void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, int n_tiles,
+void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
                    size_t *floats, size_t *counters)
 {
-    int passes = (p->n + 8 * n_tiles - 1) / (8 * n_tiles);
+    int n_tiles = x->tiles, passes = (p->n + 8 * n_tiles - 1) / (8 * n_tiles);
 
     *floats = *counters = 0;
     for (int i = 0; i < w->n_segments; i++) {
@@ -89,7 +90,7 @@ void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, 
 
         a.segment = w->segment[i];
         a.pair_rows = p->pair_rows;
-        (void)plan(l, &a, m_tiles, n_tiles, passes);
+        (void)plan(l, &a, m_tiles, n_tiles, x->planes, passes);
         jobs = (size_t)passes * (a.segment.tiles / m_tiles);
         if (a.slices == 1)
             continue;
@@ -101,14 +102,14 @@ void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, 
 }
 
 void launch_batch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
-                  float *partial, unsigned *arrived, int beside_which)
+                  float *partial, unsigned *arrived, beside side)
 {
     batch_args a = {};
     int passes;
 
     a.x = (const uint4 *)x->data;
     a.x_scale = x->scale;
-    a.pass_size = (size_t)x->stride / 32 * x->tiles * 32;
+    a.pass_size = (size_t)x->stride * x->tiles * x->planes;
     a.n = p->n;
     a.y = p->y;
     a.y_stride = p->pair_rows > 0 ? p->pair_rows : w->rows;
@@ -119,14 +120,14 @@ void launch_batch(const launcher *l, const trueno_weight *w, const product *p, c
     a.activation = p->activation;
     a.partial = partial;
     a.arrived = arrived;
-    a.beside = (beside)beside_which;
+    a.beside = side;
     passes = (p->n + 8 * x->tiles - 1) / (8 * x->tiles);
     for (int i = 0; i < w->n_segments; i++) {
         int m_tiles = p->pair_rows > 0 ? 2 : 1, shared;
 
         a.segment = w->segment[i];
-        shared = plan(l, &a, m_tiles, x->tiles, passes);
-        LAUNCH(l, find_kernel(a.segment.type, m_tiles, x->tiles), dim3(a.blocks * a.slices, passes),
-               32 * a.warps, shared, a);
+        shared = plan(l, &a, m_tiles, x->tiles, x->planes, passes);
+        LAUNCH(l, find_kernel(a.segment.type, m_tiles, x->tiles, x->planes),
+               dim3(a.blocks * a.slices, passes), 32 * a.warps, shared, a);
     }
 }

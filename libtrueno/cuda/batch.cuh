@@ -81,8 +81,9 @@ template <int M_TILES> __device__ __forceinline__ int job_tile(const batch_args 
     return M_TILES == 2 ? job + m * (a.pair_rows / 16) : job;
 }
 
-/* The same for plain rows: 256 columns from `first` on are the unit. */
-template <int TYPE, int M_TILES, int N_TILES>
+/* The same for plain rows: 256 columns from `first` on are the unit; x: both planes of a row tile
+ * one behind the other. */
+template <int TYPE, int M_TILES, int N_TILES, int PLANES>
 __device__ __forceinline__ void multiply_plain(const batch_args &args, int job, int first, int low,
                                                int high, const uint4 *x, int lane,
                                                float sum[N_TILES][M_TILES][4])
@@ -111,14 +112,19 @@ __device__ __forceinline__ void multiply_plain(const batch_args &args, int job, 
         }
 #pragma unroll
         for (int g = 0; g < 4; g++) {
-            uint4 rows[N_TILES];
-
             if (col + 32 * g >= columns)
                 break;
-            load_rows<N_TILES>(x, step * 4 + g, lane, rows);
 #pragma unroll
-            for (int m = 0; m < M_TILES; m++)
-                multiply_group<M_TILES, N_TILES>(a[m][g], rows, m, sum);
+            for (int plane = PLANES - 1; plane >= 0; plane--) { /* the smaller numbers first */
+                uint4 rows[N_TILES];
+
+#pragma unroll
+                for (int i = 0; i < N_TILES; i++)
+                    rows[i] = x[(((step * 4 + g) * N_TILES + i) * PLANES + plane) * 32 + lane];
+#pragma unroll
+                for (int m = 0; m < M_TILES; m++)
+                    multiply_group<M_TILES, N_TILES>(a[m][g], rows, m, sum);
+            }
         }
     }
 }
@@ -184,12 +190,12 @@ template <int UNIT_16> struct batch_rows {
     }
 };
 
-template <int TYPE, int M_TILES, int N_TILES>
+template <int TYPE, int M_TILES, int N_TILES, int PLANES>
 __global__ __launch_bounds__(32 * batch_warps(M_TILES),
                              1) void batch_kernel(const __grid_constant__ batch_args a)
 {
     typedef batch_unit<TYPE> B;
-    constexpr int VALUES = M_TILES * N_TILES * 4, UNIT_16 = B::GROUPS * N_TILES * 32;
+    constexpr int VALUES = M_TILES * N_TILES * 4, UNIT_16 = B::GROUPS * N_TILES * PLANES * 32;
     extern __shared__ __align__(128) unsigned char memory[];
     constexpr float FACTOR = B::IN_BLOCKS ? 1.0f / PACKED_FACTOR : 1.0f;
     const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = a.warps;
@@ -258,8 +264,8 @@ __global__ __launch_bounds__(32 * batch_warps(M_TILES),
             fetch();
             multiply_packed<Unit<TYPE>, M_TILES, N_TILES>(w, low, high, x.wait(unit), lane, sum);
         } else {
-            multiply_plain<TYPE, M_TILES, N_TILES>(a, job, (first_unit + unit) * 256, low, high,
-                                                   x.wait(unit), lane, sum);
+            multiply_plain<TYPE, M_TILES, N_TILES, PLANES>(a, job, (first_unit + unit) * 256, low,
+                                                           high, x.wait(unit), lane, sum);
         }
         at += high - low;
         unit += high == B::STEPS;

@@ -14,7 +14,7 @@ static constexpr int batch_warps(int m_tiles)
 
 typedef struct batch_args {
     weight_segment segment;
-    const uint4 *x;       /* [passes][groups of 32 columns][row tiles][32 lanes] */
+    const uint4 *x;       /* [passes][groups of 32 columns][row tiles][planes][32 lanes] */
     const float *x_scale; /* [n] */
     size_t pass_size;     /* of x */
     int n, y_stride;
@@ -33,15 +33,16 @@ typedef struct batch_args {
 
 typedef void (*batch_fn)(const batch_args);
 
-/* The kernel for a type, 1 or 2 row tiles of weights a warp, and 2 or 4 of x; or NULL. */
+/* The kernel for a type, 1 or 2 row tiles of weights a warp, and 2 or 4 of x; or NULL. planes: of
+ * x, 2 for one tile of plain weights alone. */
 batch_fn batch_k(int type, int m_tiles, int n_tiles);
 batch_fn batch_simple(int type, int m_tiles, int n_tiles);
-batch_fn batch_plain(int type, int m_tiles, int n_tiles);
+batch_fn batch_plain(int type, int m_tiles, int n_tiles, int planes);
 
-#define BATCH_TYPE(t)                                                                            \
-    if (type == (t))                                                                             \
-        return m_tiles == 1   ? n_tiles == 2 ? batch_kernel<(t), 1, 2> : batch_kernel<(t), 1, 4> \
-                 : n_tiles == 2 ? batch_kernel<(t), 2, 2>                                        \
-                              : batch_kernel<(t), 2, 4>;
+#define BATCH_TYPE(t)                                                                  \
+    if (type == (t) && m_tiles == 1)                                                   \
+        return n_tiles == 2 ? batch_kernel<(t), 1, 2, 1> : batch_kernel<(t), 1, 4, 1>; \
+    if (type == (t))                                                                   \
+        return n_tiles == 2 ? batch_kernel<(t), 2, 2, 1> : batch_kernel<(t), 2, 4, 1>;
 
 #endif

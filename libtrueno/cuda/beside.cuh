@@ -4,10 +4,7 @@
 #define CUDA_BESIDE_CUH
 
 #include "device.cuh"
-
-/* Two kernels in a row that need only what was before both may run side by side: the first lets the
- * second start when that is there, and the second ends when the first has ended. */
-enum beside { BESIDE_NONE, BESIDE_NEXT, BESIDE_PREVIOUS };
+#include "kernels.h"
 
 __device__ __forceinline__ void beside_begin(beside b)
 {

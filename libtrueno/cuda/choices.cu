@@ -40,18 +40,31 @@ trueno_status cuda_choose(trueno_backend *table, const float *logits, int32_t n,
                           trueno_choice *choices, trueno_error *err)
 {
     cuda_backend *be = cuda_of(table);
-    const choice_row *device;
-    choice_row *rows = step_choices(be, n, &device);
+    int32_t at;
+    choice_row *rows = step_choices(be, n, &at);
 
     if (rows != NULL) {
         for (int32_t i = 0; i < n; i++)
             fill_row(&choices[i], &rows[i]);
-        record_choose(be, logits, n, width, device);
+        record_choose(be, logits, n, width, at);
         flush(be, logits);
     }
     if (be->failure.status != TRUENO_OK && err != NULL)
         *err = be->failure;
     return be->failure.status;
+}
+
+/* The numbers of choice `number`; false: not all are there yet. */
+static bool read_words(const volatile choice_result *r, uint32_t number, uint32_t to[CHOSEN_WORDS])
+{
+    for (int i = 0; i < CHOSEN_WORDS; i++) {
+        uint64_t word = r->word[i];
+
+        if (word >> 32 != number)
+            return false;
+        to[i] = (uint32_t)word;
+    }
+    return true;
 }
 
 /* Look at the result until it is there; now and then ask whether it can still come. */
@@ -60,9 +73,10 @@ trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t t
 {
     cuda_backend *be = cuda_of(table);
     const volatile choice_result *r = &kv->choices[ticket % TRUENO_CHOICES_KEPT];
+    uint32_t word[CHOSEN_WORDS];
     bool idle = false;
 
-    for (int i = 1; r->number != (uint32_t)ticket; i++) {
+    for (int i = 1; !read_words(r, (uint32_t)ticket, word); i++) {
         cudaError_t code;
 
         if (idle)
@@ -76,9 +90,8 @@ trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t t
             return cuda_check(code, "choosing a token", err);
         (void)sched_yield();
     }
-    __sync_synchronize();
-    out->id = r->id;
-    out->log_probability = r->log_probability;
-    out->probability = r->probability;
+    out->id = (int32_t)word[CHOSEN_ID];
+    memcpy(&out->log_probability, &word[CHOSEN_LOG_PROBABILITY], sizeof out->log_probability);
+    memcpy(&out->probability, &word[CHOSEN_PROBABILITY], sizeof out->probability);
     return TRUENO_OK;
 }

@@ -198,6 +198,12 @@ __device__ float gather_parts(const float4 f, float scratch[3][CHOOSE_THREADS / 
     return largest + logf((float)sum);
 }
 
+/* A number of the result, into the host's memory. */
+__device__ __forceinline__ void put_word(const choice_row &c, int which, uint32_t number)
+{
+    *(volatile uint64_t *)&c.result->word[which] = (uint64_t)c.number << 32 | number;
+}
+
 /* One choice. `mine`: what this thread's part says. `rehearsal`: the result is not kept. */
 __device__ __forceinline__ void choose_one(const choice_row &c, const float *row, int width,
                                            const float4 mine, bool rehearsal)
@@ -249,18 +255,16 @@ __device__ __forceinline__ void choose_one(const choice_row &c, const float *row
         const int at = drawn ? draw(probability, n, c.random) : 0;
         const int id = n > 0 ? (int)(0xffffffffu - (uint32_t)key[at]) : 0;
         const float log_probability = __ldcg(row + id) - log_sum;
-        volatile choice_result *out = c.result;
+        const int said = log_sum == INFINITY              ? TRUENO_CHOSEN_NOT_FINITE
+                         : n == 0 || log_sum == -INFINITY ? TRUENO_CHOSEN_NONE
+                                                          : id;
 
         if (rehearsal)
             return;
         *c.place = id;
-        out->id = log_sum == INFINITY              ? TRUENO_CHOSEN_NOT_FINITE
-                  : n == 0 || log_sum == -INFINITY ? TRUENO_CHOSEN_NONE
-                                                   : id;
-        out->probability = drawn ? probability[at] : 1.0f;
-        out->log_probability = log_probability;
-        __threadfence_system();
-        out->number = c.number;
+        put_word(c, CHOSEN_ID, (uint32_t)said);
+        put_word(c, CHOSEN_PROBABILITY, __float_as_uint(drawn ? probability[at] : 1.0f));
+        put_word(c, CHOSEN_LOG_PROBABILITY, __float_as_uint(log_probability));
     }
 }
 

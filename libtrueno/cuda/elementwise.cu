@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations over row arrays that are no products: embedding, norms, activations, gather, argmax.
- */
+/* Operations over row arrays that are no products: embedding, angles of rotations, norms,
+ * activations, gather, argmax. */
 #include "kernels.h"
 #include "unpack.cuh"
 
@@ -22,12 +22,41 @@ __device__ __forceinline__ float plain_weight(int type, const uint8_t *row, int 
     return __uint_as_float((uint32_t)((const uint16_t *)row)[col] << 16);
 }
 
-__global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, float scale,
-                             float *x)
+/* The angle is a float product, as in the models' reference implementation; only its reduction to
+ * one turn is done in double, since sincosf() is slow for large arguments. */
+__device__ __forceinline__ void turn_row(const row_info *rows, int row, int i, const turn_job &job)
+{
+    const double turn = 6.283185307179586476925286766559;
+
+    if (i >= job.n_pairs)
+        return;
+    double angle = (float)rows[row].position * job.frequency[i];
+    float rest = (float)(angle - turn * rint(angle / turn)), s, c;
+
+    sincosf(rest, &s, &c);
+    job.turns[(size_t)row * job.n_pairs + i] = make_float2(c * job.magnitude, s * job.magnitude);
+}
+
+__global__ void turns_kernel(const row_info *rows, const turn_job job)
 {
     pdl_launch();
     pdl_wait();
-    const row_info info = rows[blockIdx.y];
+    turn_row(rows, blockIdx.y, blockIdx.x * blockDim.x + threadIdx.x, job);
+}
+
+static int turn_blocks(const turn_job *job)
+{
+    return (job->n_pairs + THREADS - 1) / THREADS;
+}
+
+void launch_turns(const launcher *l, const row_info *rows, int n, const turn_job *job)
+{
+    LAUNCH(l, turns_kernel, dim3(turn_blocks(job), n), THREADS, 0, rows, *job);
+}
+
+__device__ __forceinline__ void embed_row(const weight_segment &s, int cols, const row_info &info,
+                                          float scale, int block, int blocks, float *x)
+{
     const int token =
         info.token == TRUENO_TOKEN_CHOSEN ? __ldcg((const int32_t *)(info.pages - 1)) : info.token;
     const int row = token - s.first_row;
@@ -36,7 +65,7 @@ __global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, f
         return;
     const int unit_cols = s.row_bytes == 0 ? layout_get(s.type).steps * LAYOUT_STEP : 0;
     const int unit_bytes = s.row_bytes == 0 ? layout_get(s.type).unit_bytes : 0;
-    for (int c = blockIdx.x * blockDim.x + threadIdx.x; c < cols; c += gridDim.x * blockDim.x) {
+    for (int c = block * blockDim.x + threadIdx.x; c < cols; c += blocks * blockDim.x) {
         float w;
 
         if (s.row_bytes > 0) {
@@ -46,20 +75,38 @@ __global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, f
 
             w = layout_weight(s.type, s.data + unit * unit_bytes, row % LAYOUT_ROWS, c % unit_cols);
         }
-        x[(size_t)blockIdx.y * cols + c] = w * scale;
+        x[c] = w * scale;
     }
 }
 
+/* The first `turn_blocks` blocks of a row have its angles. */
+__global__ void embed_kernel(weight_segment s, int cols, const row_info *rows, float scale,
+                             float *x, const turn_job job, int turn_blocks)
+{
+    const int row = blockIdx.y, block = (int)blockIdx.x - turn_blocks;
+
+    pdl_launch();
+    pdl_wait();
+    if (block < 0)
+        turn_row(rows, row, blockIdx.x * blockDim.x + threadIdx.x, job);
+    else
+        embed_row(s, cols, rows[row], scale, block, (int)gridDim.x - turn_blocks,
+                  x + (size_t)row * cols);
+}
+
 void launch_embed(const launcher *l, const trueno_weight *w, const row_info *rows, int n,
-                  float scale, float *x)
+                  float scale, float *x, const turn_job *turns)
 {
     launcher serial = *l;
 
     /* The first kernel of a step: what earlier steps stored is there for all behind it. */
     serial.dependent = false;
-    for (int i = 0; i < w->n_segments; i++)
-        LAUNCH(&serial, embed_kernel, dim3((w->cols + THREADS - 1) / THREADS, n), THREADS, 0,
-               w->segment[i], w->cols, rows, scale, x);
+    for (int i = 0; i < w->n_segments; i++) {
+        int extra = i == 0 && turns != NULL ? turn_blocks(turns) : 0;
+
+        LAUNCH(&serial, embed_kernel, dim3((w->cols + THREADS - 1) / THREADS + extra, n), THREADS,
+               0, w->segment[i], w->cols, rows, scale, x, extra > 0 ? *turns : turn_job{}, extra);
+    }
 }
 
 __global__ void norm_kernel(int kind, float eps, int width, const float *weight, const float *bias,

@@ -29,8 +29,22 @@ __device__ __forceinline__ float4 times(float4 v, float f)
     return make_float4(v.x * f, v.y * f, v.z * f, v.w * f);
 }
 
+/* A quad's rounded halves, and what that left of it, as rows of a pass of twice as many tiles. */
+__device__ __forceinline__ void put_two_halves(half_rows to, bool operands, int row, int quad,
+                                               float4 v)
+{
+    const float2 a = __half22float2(__floats2half2_rn(v.x, v.y)),
+                 b = __half22float2(__floats2half2_rn(v.z, v.w));
+    const int first = 2 * (row & ~7) + (row & 7);
+
+    to.tiles *= 2;
+    put_halves(to, operands, first, quad, v);
+    put_halves(to, operands, first + 8, quad,
+               make_float4(v.x - a.x, v.y - a.y, v.z - b.x, v.w - b.y));
+}
+
 /* Rows as halves. */
-template <int LOADS>
+template <int LOADS, int PLANES>
 __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int n, int cols,
                                                             row_norm norm, float eps, bool operands,
                                                             half_rows out)
@@ -56,7 +70,10 @@ __global__ __launch_bounds__(1024, 1) void half_rows_kernel(const float *x, int 
     const float inverse = exp2f((float)-shift);
     in.each([&](int quad, float4 v) {
         v = norm.apply(v, quad, in.cols);
-        put_halves(out, operands, row, quad, times(v, inverse));
+        if (PLANES == 2)
+            put_two_halves(out, operands, row, quad, times(v, inverse));
+        else
+            put_halves(out, operands, row, quad, times(v, inverse));
     });
     if (threadIdx.x == 0 && row < n)
         out.scale[row] = exp2f((float)shift);
@@ -70,10 +87,17 @@ void launch_half_rows(const launcher *l, const float *x, int n, int cols, const 
 
     if (norm != NULL)
         facts = row_norm{(int)norm->kind, 0, 1, norm->weight, norm->bias};
-#define HALF_ROWS(LOADS)                                                                \
-    LAUNCH(l, half_rows_kernel<LOADS>, padded, row_threads(cols), 0, x, n, cols, facts, \
+#define HALF_ROWS(LOADS, PLANES)                                                                  \
+    LAUNCH(l, (half_rows_kernel<LOADS, PLANES>), padded, row_threads(cols), 0, x, n, cols, facts, \
            norm != NULL ? norm->eps : 0.0f, operand_order, *out)
-    FOR_ROW_LOADS(cols, HALF_ROWS);
+#define HALF_ROWS_1(LOADS) HALF_ROWS(LOADS, 1)
+#define HALF_ROWS_2(LOADS) HALF_ROWS(LOADS, 2)
+    if (out->planes == 2)
+        FOR_ROW_LOADS(cols, HALF_ROWS_2);
+    else
+        FOR_ROW_LOADS(cols, HALF_ROWS_1);
+#undef HALF_ROWS_2
+#undef HALF_ROWS_1
 #undef HALF_ROWS
 }
 

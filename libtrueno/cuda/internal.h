@@ -30,6 +30,7 @@ enum scratch_use {
     SCRATCH_TURNS_3,
     SCRATCH_TILES,
     SCRATCH_STEP,
+    SCRATCH_STEP_1,
     SCRATCH_CHOICES,
     SCRATCH_ARGMAX,
     SCRATCH_ROUTE,
@@ -71,7 +72,7 @@ typedef struct operation {
     const trueno_weight *down_weight;
     int32_t n_experts, n_used;
     bool renormalize;
-    const choice_row *choices; /* device */
+    int32_t choices; /* where their settings lie in the step's memory, in bytes */
 } operation;
 
 /* What a list of operations stands on besides the operations. */
@@ -81,16 +82,19 @@ typedef struct step_key {
     int32_t longest; /* positions, rounded up: attention's grid depends on it */
     kv_layout kv;
     int32_t layer_bytes;
-    const void *rows; /* device */
 } step_key;
 
-/* A list that was run; from its second run on as a graph. */
+/* Steps take turns with two places in device memory, so that one can be copied there while the one
+ * before it runs. */
+enum { N_PLACES = 2 };
+
+/* A list that was run; from its second run on as a graph, one for each place of its rows. */
 typedef struct graph_entry {
     step_key key;
     operation *ops;
     int n_ops;
     const void *kept;
-    cudaGraphExec_t exec;
+    cudaGraphExec_t exec[N_PLACES];
     uint64_t used;
 } graph_entry;
 
@@ -127,7 +131,7 @@ typedef struct cuda_backend {
     const trueno_allocator *allocator;
     trueno_log log;
     int device;
-    cudaStream_t stream;
+    cudaStream_t stream, copies; /* copies: of steps' rows, which the stream waits for */
     launcher launch;
     trueno_error failure;
     uint64_t weight_bytes, kv_bytes, activation_bytes;
@@ -144,6 +148,9 @@ typedef struct cuda_backend {
     step_key key;
     step_memory steps[N_STEPS], *step; /* step: the one under way */
     uint32_t step_at;
+    int place;                 /* of the step under way on the device */
+    const uint8_t *step_rows;  /* what went up, there */
+    cudaEvent_t ran[N_PLACES]; /* recorded behind the last kernel that reads the place */
     int32_t n_gathered, n_choices;
     bool uploaded, flushed; /* the step's rows; any of its operations */
 
@@ -226,12 +233,13 @@ step_memory *step_memory_next(cuda_backend *be, step_memory *memories, uint32_t 
 void step_memory_free(step_memory *m);
 /* Put row numbers beside the step's rows; returns where, counted in numbers. */
 int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n);
-/* Pinned memory for the settings of n choices, and where the device will find them; NULL: none. */
-choice_row *step_choices(cuda_backend *be, int32_t n, const choice_row **device);
+/* Pinned memory for the settings of n choices, and where they lie in the step's memory, in bytes;
+ * NULL: none. */
+choice_row *step_choices(cuda_backend *be, int32_t n, int32_t *at);
 /* Run what is on the list; the array that holds `kept` must have its value afterwards. */
 void flush(cuda_backend *be, const void *kept);
 void record_choose(cuda_backend *be, const float *logits, int32_t n, int32_t width,
-                   const choice_row *choices);
+                   int32_t choices);
 void graphs_drop(cuda_backend *be);
 
 /* choices.cu */
@@ -246,6 +254,9 @@ void frequencies_free(cuda_backend *be);
  * that this run over the step's operations has. NULL: none, or a failure. */
 const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
                          const float2 *known[MAX_FREQUENCIES]);
+/* The same, for another kernel to compute them: they are known from then on. */
+bool first_turns(cuda_backend *be, const trueno_rope *rope, const float2 *known[MAX_FREQUENCIES],
+                 turn_job *job);
 void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
 
 /* product.cu */

@@ -64,6 +64,7 @@ typedef struct half_rows {
     float *scale;   /* [n]: x = scale * data */
     int stride;     /* columns, padded to 256 */
     int tiles;      /* row tiles of a pass; 0: rows one behind the other */
+    int planes;     /* 2, with tiles: x = scale * (first + second), tiles of both in turn */
 } half_rows;
 
 /* Rows that are in the form of a product already: its planes or its halves, else NULL. */
@@ -79,6 +80,7 @@ typedef struct product {
     const trueno_norm *norm; /* host; applied to x first, NULL: none */
     const float *bias;       /* [rows] or NULL */
     bool add;                /* y += */
+    bool precise;            /* 9 to 64 rows of plain weights: x as two halves a number */
     bool activate;           /* y = act(..) */
     int pair_rows;           /* > 0: y[i] = act(r[i]) * r[i + pair_rows] */
     trueno_activation activation;
@@ -118,12 +120,16 @@ void launch_finish(const launcher *l, const float *sums, int sums_stride, const 
 void launch_finish_halves(const launcher *l, const float *sums, int sums_stride, const half_rows *x,
                           const product *p, float factor);
 
+/* Two kernels in a row that need only what was before both may run side by side: the first lets the
+ * second start when that is there, and the second ends when the first has ended. */
+enum beside { BESIDE_NONE, BESIDE_NEXT, BESIDE_PREVIOUS };
+
 /* batch.cu: any weights times 9 rows and more, 8 tiles of them in a pass. */
 int batch_row_tiles(const launcher *l, int n);
-void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, int n_tiles,
+void batch_scratch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
                    size_t *floats, size_t *counters);
 void launch_batch(const launcher *l, const trueno_weight *w, const product *p, const half_rows *x,
-                  float *partial, unsigned *arrived, int beside); /* see beside.cuh */
+                  float *partial, unsigned *arrived, beside side);
 
 /* weight.cu */
 void launch_pack(cudaStream_t stream, int type, const uint8_t *rows, int n_rows, size_t row_bytes,
@@ -131,9 +137,18 @@ void launch_pack(cudaStream_t stream, int type, const uint8_t *rows, int n_rows,
 void launch_pad(cudaStream_t stream, const uint8_t *rows, int n_rows, size_t row_bytes, int padded,
                 uint8_t *out);
 
-/* elementwise.cu */
+/* Cosines and sines of a step's rows for one rotation. */
+typedef struct turn_job {
+    const float *frequency; /* [n_pairs] */
+    float magnitude;
+    int n_pairs;
+    float2 *turns; /* [n, n_pairs], times the magnitude */
+} turn_job;
+
+/* elementwise.cu; turns: computed in the same kernel, NULL: none. */
 void launch_embed(const launcher *l, const trueno_weight *w, const row_info *rows, int n,
-                  float scale, float *x);
+                  float scale, float *x, const turn_job *turns);
+void launch_turns(const launcher *l, const row_info *rows, int n, const turn_job *job);
 void launch_norm(const launcher *l, const trueno_norm *norm, const float *x, int n, float *y);
 void launch_glu(const launcher *l, trueno_activation act, const float *gate_up, int n, int width,
                 float *y);
@@ -200,8 +215,6 @@ bool attention_has_clusters(const launcher *l, int rows_and_heads);
 int attention_splits(const launcher *l, const trueno_attention *facts, int n, int longest);
 size_t attention_scratch(const launcher *l, const trueno_attention *facts, int n);
 bool attention_has_tiles(const trueno_attention *facts, int kv_type);
-void launch_turns(const launcher *l, const row_info *rows, int n, int n_pairs,
-                  const float *frequency, float magnitude, float2 *turns);
 void launch_rope_store(const launcher *l, const attention_job *job);
 void launch_attention(const launcher *l, const attention_job *job);
 void launch_attention_tiles(const launcher *l, const attention_job *job, const query_tile *tiles,
@@ -221,11 +234,11 @@ typedef struct choice_row {
     uint32_t number;
 } choice_row;
 
-/* `number` comes last and says which choice it is. */
+/* Numbers of 32 bits, each beside the number of its choice in the upper half of a word: whoever
+ * sees the latter has the former, without an order between the words. */
+enum { CHOSEN_ID, CHOSEN_LOG_PROBABILITY, CHOSEN_PROBABILITY, CHOSEN_WORDS };
 typedef struct choice_result {
-    int32_t id;
-    float log_probability, probability;
-    uint32_t number;
+    uint64_t word[CHOSEN_WORDS];
 } choice_result;
 
 enum { CHOICE_PARTS = 1024, CHOICE_FACTS_BYTES = 16 * CHOICE_PARTS, CHOICE_ROWS = 64 };

@@ -48,7 +48,7 @@ static bool prepare_job(pass *p, const operation *o, attention_job *job)
     job->kv = be->key.kv;
     job->kv.key_offset += be->key.layer_bytes * f->layer;
     job->kv.value_offset += be->key.layer_bytes * f->layer;
-    job->rows = (const row_info *)be->key.rows;
+    job->rows = (const row_info *)be->step_rows;
     job->n = o->n;
     job->longest = be->key.longest;
     job->turns = step_turns(be, &f->rope, p->turns);
@@ -127,6 +127,18 @@ static bool can_feed_pairs(const pass *p, int i, ready_rows *ready)
     return is_for_product(p, i, o->width) && pairs_form(p->be, o[1].weight, o->n, o->y, ready);
 }
 
+/* Is the product at ops[i] before or behind attention, or a router's? Exponentials of scores
+ * magnify what queries and keys are off, and a little can tip the choice of an expert. */
+static bool is_delicate(const pass *p, int i)
+{
+    const operation *o = &p->ops[i], *next = o + 1;
+
+    if (i > 0 && o[-1].kind == OP_ATTENTION && o[-1].y == o->x)
+        return true;
+    return i + 1 < p->n_ops && ((next->kind == OP_ROPE_STORE && next->y == o->y) ||
+                                (next->kind == OP_EXPERTS && next->bias == o->y));
+}
+
 /* The product at ops[i], with the norm before it if `norm`, of rows that are in its form already if
  * `ready`; returns how many operations it covers. */
 static int run_matmul(pass *p, int i, const operation *norm, const ready_rows *ready)
@@ -145,6 +157,7 @@ static int run_matmul(pass *p, int i, const operation *norm, const ready_rows *r
     product.add = o->add;
     product.y = o->y;
     product.n = o->n;
+    product.precise = is_delicate(p, i);
     if (next != NULL && !o->add && next->x == o->y && next->n == o->n && is_dead(p, i, i + 2)) {
         if (next->kind == OP_GLU && next->y != o->y && matvec_can_pair(o->weight, next->width)) {
             product.pair_rows = next->width;
@@ -283,7 +296,8 @@ static void run_choose(cuda_backend *be, const operation *o)
     void *facts = scratch_get(be, SCRATCH_CHOICES, CHOICE_FACTS_BYTES * CHOICE_ROWS);
 
     if (facts != NULL)
-        launch_choose(&be->launch, o->choices, o->x, o->n, o->width, facts);
+        launch_choose(&be->launch, (const choice_row *)(be->step_rows + o->choices), o->x, o->n,
+                      o->width, facts);
 }
 
 /* The only row of a step, gathered, normalised in place and multiplied: its copy is not needed. */
@@ -295,17 +309,33 @@ static bool is_copy_of_row(const pass *p, int i)
            o[1].kind == OP_NORM && o[1].x == o->y && o[1].y == o->y && can_take_norm(p, i + 1);
 }
 
+/* Embedding at ops[i] also computes the angles of the step's first rotation. */
+static void run_embed(pass *p, int i)
+{
+    const operation *o = &p->ops[i];
+    turn_job turns;
+    bool turned = false;
+
+    for (int k = i + 1; k < p->n_ops; k++)
+        if (p->ops[k].kind == OP_ROPE_STORE) {
+            turned = first_turns(p->be, &p->ops[k].attention.rope, p->turns, &turns);
+            break;
+        }
+    launch_embed(&p->be->launch, o->weight, (const row_info *)p->be->step_rows, o->n, o->number,
+                 o->y, turned ? &turns : NULL);
+}
+
 /* Launch what begins at ops[i]; returns how many operations that was. */
 static int run_one(pass *p, int i)
 {
     const operation *o = &p->ops[i];
     cuda_backend *be = p->be;
     const launcher *l = &be->launch;
-    const int32_t *numbers = (const int32_t *)((const row_info *)be->key.rows + be->key.n_rows);
+    const int32_t *numbers = (const int32_t *)((const row_info *)be->step_rows + be->key.n_rows);
 
     switch (o->kind) {
     case OP_EMBED:
-        launch_embed(l, o->weight, (const row_info *)be->key.rows, o->n, o->number, o->y);
+        run_embed(p, i);
         return 1;
     case OP_NORM:
         if (can_take_norm(p, i))

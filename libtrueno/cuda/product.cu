@@ -47,14 +47,17 @@ static void few_rows(cuda_backend *be, const trueno_weight *w, const product *p,
 }
 
 /* array: memory for the halves; NULL: scratch. */
-static bool get_halves(cuda_backend *be, int n, int cols, int tiles, void *array, half_rows *out)
+static bool get_halves(cuda_backend *be, int n, int cols, int tiles, int planes, void *array,
+                       half_rows *out)
 {
     int padded = (n + OWN_ROWS - 1) / OWN_ROWS * OWN_ROWS;
 
     out->tiles = tiles;
+    out->planes = planes;
     out->stride = (cols + 255) / 256 * 256;
     if (array == NULL)
-        array = scratch_get(be, SCRATCH_HALVES, (size_t)padded * out->stride * sizeof(uint16_t));
+        array = scratch_get(be, SCRATCH_HALVES,
+                            (size_t)padded * planes * out->stride * sizeof(uint16_t));
     out->data = (uint16_t *)array;
     out->scale = (float *)scratch_get(be, SCRATCH_HALF_SCALES, (size_t)padded * sizeof(float));
     return out->data != NULL && out->scale != NULL;
@@ -119,20 +122,20 @@ static void library_segment(cuda_backend *be, const trueno_weight *w, const weig
 
 /* Our own kernel for a weight that is packed or plain throughout. */
 static void own_product(cuda_backend *be, const trueno_weight *w, const half_rows *x,
-                        const product *p, beside beside)
+                        const product *p, beside side)
 {
     size_t floats, counters;
     float *partial = NULL;
     unsigned *arrived = NULL;
 
-    batch_scratch(&be->launch, w, p, x->tiles, &floats, &counters);
+    batch_scratch(&be->launch, w, p, x, &floats, &counters);
     if (counters > 0) {
         partial = (float *)scratch_get(be, SCRATCH_PARTIAL, floats * sizeof *partial);
         arrived = (unsigned *)scratch_get(be, SCRATCH_ARRIVED, counters * sizeof *arrived);
         if (partial == NULL || arrived == NULL)
             return;
     }
-    launch_batch(&be->launch, w, p, x, partial, arrived, beside);
+    launch_batch(&be->launch, w, p, x, partial, arrived, side);
 }
 
 static bool uses_library(cuda_backend *be, int n)
@@ -144,6 +147,23 @@ static bool uses_library(cuda_backend *be, int n)
 static int product_tiles(cuda_backend *be, int n)
 {
     return uses_library(be, n) ? 0 : batch_row_tiles(&be->launch, n);
+}
+
+/* Halves for a number of x where segment `s` takes it. */
+static int segment_planes(cuda_backend *be, const weight_segment *s, const product *p)
+{
+    return p->precise && !is_packed(s) && !uses_library(be, p->n) ? 2 : 1;
+}
+
+/* The same, for memory that does for all segments. */
+static int most_planes(cuda_backend *be, const trueno_weight *w, const product *p)
+{
+    int planes = 1;
+
+    for (int i = 0; i < w->n_segments; i++)
+        if (segment_planes(be, &w->segment[i], p) > planes)
+            planes = segment_planes(be, &w->segment[i], p);
+    return planes;
 }
 
 /* The segments are all packed, or none is. */
@@ -169,13 +189,15 @@ bool product_form(cuda_backend *be, const trueno_weight *w, int n, ready_rows *o
         return false;
     if (n <= MOST_VECTORS)
         return out->operands && get_rounded(be, n, w->cols, &out->rounded);
-    return get_halves(be, n, w->cols, product_tiles(be, n), NULL, &out->halves);
+    /* behind attention our own kernels take plain weights' rows as two halves */
+    return (out->operands || uses_library(be, n)) &&
+           get_halves(be, n, w->cols, product_tiles(be, n), 1, NULL, &out->halves);
 }
 
 bool pairs_form(cuda_backend *be, const trueno_weight *w, int n, float *array, ready_rows *out)
 {
     return uses_library(be, n) && takes_ready(w, out) &&
-           get_halves(be, n, w->cols, 0, array, &out->halves);
+           get_halves(be, n, w->cols, 0, 1, array, &out->halves);
 }
 
 /* Are segments i and i + 1 packed, and is each added up by the blocks that have it? */
@@ -188,7 +210,7 @@ static bool can_be_beside(cuda_backend *be, const trueno_weight *w, int i, const
         trueno_weight one = only_segment(w, k);
         size_t floats, counters;
 
-        batch_scratch(&be->launch, &one, p, x->tiles, &floats, &counters);
+        batch_scratch(&be->launch, &one, p, x, &floats, &counters);
         if (!is_packed(&w->segment[k]) || counters > 0)
             return false;
     }
@@ -204,11 +226,14 @@ static void many_rows(cuda_backend *be, const trueno_weight *w, const product *p
 
     if (ready != NULL)
         x = ready->halves;
-    else if (!get_halves(be, p->n, w->cols, product_tiles(be, p->n), NULL, &x))
+    else if (!get_halves(be, p->n, w->cols, product_tiles(be, p->n), most_planes(be, w, p), NULL,
+                         &x))
         return;
     for (int i = 0; i < w->n_segments; i++) {
         const weight_segment *s = &w->segment[i];
 
+        if (ready == NULL)
+            x.planes = segment_planes(be, s, p);
         if (ready == NULL && (i == 0 || is_packed(s) != is_packed(s - 1)))
             launch_half_rows(&be->launch, p->x, p->n, w->cols, p->norm, is_packed(s), &x);
         if (library) {

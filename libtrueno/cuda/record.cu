@@ -299,8 +299,7 @@ void record_fill(trueno_backend *table)
     table->experts = op_experts;
 }
 
-void record_choose(cuda_backend *be, const float *logits, int32_t n, int32_t width,
-                   const choice_row *choices)
+void record_choose(cuda_backend *be, const float *logits, int32_t n, int32_t width, int32_t choices)
 {
     operation *o = add_operation(be, OP_CHOOSE);
 

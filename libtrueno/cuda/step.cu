@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Steps: the rows go to the device, the list of operations is run when somebody waits for it, and a
  * list that comes again is captured as a graph. Everything that differs between two such steps
- * (tokens, positions, pages) lies in device memory, so the graph is launched as it is. */
+ * (tokens, positions, pages) lies in device memory, so the graph is launched as it is. Rows go up
+ * on a stream of their own, into one of two places: while the step before still runs. */
 #include "internal.h"
 
 bool step_room(cuda_backend *be, step_memory *m, size_t bytes)
@@ -74,12 +75,6 @@ static uint8_t *step_host(cuda_backend *be, size_t bytes)
     return step_room(be, be->step, bytes) ? (uint8_t *)be->step->data : NULL;
 }
 
-/* The device's copy. Room for more than this step, so that gathers of later ones do not move it. */
-static uint8_t *step_device(cuda_backend *be, size_t bytes)
-{
-    return (uint8_t *)scratch_get(be, SCRATCH_STEP, (bytes + 65535) / 65536 * 65536);
-}
-
 int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
 {
     int32_t first = be->n_gathered;
@@ -93,16 +88,15 @@ int32_t step_numbers(cuda_backend *be, const int32_t *numbers, int32_t n)
     return first;
 }
 
-choice_row *step_choices(cuda_backend *be, int32_t n, const choice_row **device)
+choice_row *step_choices(cuda_backend *be, int32_t n, int32_t *at)
 {
-    size_t bytes = choices_at(be) + (size_t)n * sizeof(choice_row);
-    uint8_t *host = step_host(be, bytes), *copy = step_device(be, bytes);
+    uint8_t *host = step_host(be, choices_at(be) + (size_t)n * sizeof(choice_row));
 
-    if (host == NULL || copy == NULL)
+    if (host == NULL)
         return NULL;
     be->n_choices = n;
-    *device = (const choice_row *)(copy + choices_at(be));
-    return (choice_row *)(host + choices_at(be));
+    *at = (int32_t)choices_at(be);
+    return (choice_row *)(host + *at);
 }
 
 static void fill_rows(cuda_backend *be, const trueno_rows *rows)
@@ -169,6 +163,7 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
     }
     be->n_gathered = be->n_choices = 0;
     be->uploaded = be->flushed = false;
+    be->place = (be->place + 1) % N_PLACES;
     be->step = step_memory_next(be, be->steps, &be->step_at, N_STEPS);
     if (!step_room(be, be->step, rows_bytes(be)))
         return err != NULL ? (*err = be->failure).status : be->failure.status;
@@ -180,6 +175,7 @@ trueno_status cuda_step_begin(trueno_backend *table, const trueno_rows *rows, tr
 static void step_close(cuda_backend *be)
 {
     flush(be, NULL);
+    cuda_note(be, cudaEventRecord(be->ran[be->place], be->stream), "an event");
     be->rows = NULL;
     memset(&be->key, 0, sizeof be->key);
     be->n_gathered = be->n_choices = 0;
@@ -208,8 +204,9 @@ trueno_status cuda_step_leave(trueno_backend *table, trueno_error *err)
 
 static void graph_free(cuda_backend *be, graph_entry *g)
 {
-    if (g->exec != NULL)
-        (void)cudaGraphExecDestroy(g->exec);
+    for (int i = 0; i < N_PLACES; i++)
+        if (g->exec[i] != NULL)
+            (void)cudaGraphExecDestroy(g->exec[i]);
     trueno_release(be->allocator, g->ops, (size_t)g->n_ops * sizeof *g->ops);
     memset(g, 0, sizeof *g);
 }
@@ -253,7 +250,7 @@ static void graph_remember(cuda_backend *be, const void *kept)
     oldest->used = ++be->graph_clock;
 }
 
-static void graph_capture(cuda_backend *be, graph_entry *g, const void *kept)
+static void graph_capture(cuda_backend *be, cudaGraphExec_t *exec, const void *kept)
 {
     cudaGraph_t graph = NULL;
 
@@ -261,8 +258,8 @@ static void graph_capture(cuda_backend *be, graph_entry *g, const void *kept)
         return;
     run_operations(be, be->ops, be->n_ops, kept);
     if (cudaStreamEndCapture(be->stream, &graph) != cudaSuccess ||
-        cudaGraphInstantiate(&g->exec, graph, 0) != cudaSuccess) {
-        g->exec = NULL;
+        cudaGraphInstantiate(exec, graph, 0) != cudaSuccess) {
+        *exec = NULL;
         (void)cudaGetLastError();
     }
     if (graph != NULL)
@@ -271,15 +268,22 @@ static void graph_capture(cuda_backend *be, graph_entry *g, const void *kept)
 
 static void upload_rows(cuda_backend *be)
 {
+    static const enum scratch_use USES[N_PLACES] = {SCRATCH_STEP, SCRATCH_STEP_1};
     size_t bytes = step_bytes(be);
+    uint64_t moves = be->scratch_moves;
+    /* Room for more than this step, so that gathers of later ones do not move it. */
+    void *device = scratch_get(be, USES[be->place], (bytes + 65535) / 65536 * 65536);
 
-    be->key.rows = step_device(be, bytes);
-    if (bytes > 0 && be->key.rows != NULL && !be->uploaded) {
-        cuda_note(be,
-                  cudaMemcpyAsync((void *)be->key.rows, be->step->data, bytes,
-                                  cudaMemcpyHostToDevice, be->stream),
-                  "uploading a step");
-        cuda_note(be, cudaEventRecord(be->step->read, be->stream), "an event");
+    if (be->scratch_moves != moves) /* it is being cleared, on the other stream */
+        cuda_note(be, cudaStreamSynchronize(be->stream), "waiting for the device");
+    be->step_rows = (const uint8_t *)device;
+    if (bytes > 0 && device != NULL && !be->uploaded) {
+        cuda_note(be, cudaStreamWaitEvent(be->copies, be->ran[be->place], 0), "an event");
+        cuda_note(
+            be, cudaMemcpyAsync(device, be->step->data, bytes, cudaMemcpyHostToDevice, be->copies),
+            "uploading a step");
+        cuda_note(be, cudaEventRecord(be->step->read, be->copies), "an event");
+        cuda_note(be, cudaStreamWaitEvent(be->stream, be->step->read, 0), "an event");
     }
     be->uploaded = true;
 }
@@ -295,6 +299,7 @@ static bool is_watched(const cuda_backend *be)
 void flush(cuda_backend *be, const void *kept)
 {
     graph_entry *g = NULL;
+    cudaGraphExec_t *exec = NULL;
     bool whole =
         be->rows != NULL && !be->flushed && be->key.n_rows <= MAX_GRAPH_ROWS && be->key.alone;
 
@@ -310,13 +315,14 @@ void flush(cuda_backend *be, const void *kept)
         graph_remember(be, kept);
     if (g != NULL) {
         g->used = ++be->graph_clock;
-        if (g->exec == NULL)
-            graph_capture(be, g, kept);
+        exec = &g->exec[be->place];
+        if (*exec == NULL)
+            graph_capture(be, exec, kept);
     }
     if (be->failure.status != TRUENO_OK)
         ; /* the step has failed: its values are not defined */
-    else if (g != NULL && g->exec != NULL)
-        cuda_note(be, cudaGraphLaunch(g->exec, be->stream), "launching a graph");
+    else if (exec != NULL && *exec != NULL)
+        cuda_note(be, cudaGraphLaunch(*exec, be->stream), "launching a graph");
     else
         run_operations(be, be->ops, be->n_ops, kept);
     cuda_note(be, cudaGetLastError(), "launching kernels");

@@ -57,22 +57,40 @@ static int find_frequencies(cuda_backend *be, const trueno_rope *rope)
                                                                                         : -1;
 }
 
-const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
-                         const float2 *known[MAX_FREQUENCIES])
+/* The job of a rotation that is not known yet, which becomes so; false: no memory. */
+static bool new_turns(cuda_backend *be, const trueno_rope *rope,
+                      const float2 *known[MAX_FREQUENCIES], int i, turn_job *job)
 {
     static const enum scratch_use USES[MAX_FREQUENCIES] = {SCRATCH_TURNS, SCRATCH_TURNS_1,
                                                            SCRATCH_TURNS_2, SCRATCH_TURNS_3};
-    int i, n_pairs = rope->n_rot / 2, n = be->key.n_rows;
-    float2 *turns;
 
-    if (n_pairs == 0 || (i = find_frequencies(be, rope)) < 0)
+    job->n_pairs = rope->n_rot / 2;
+    job->frequency = be->frequencies[i].device;
+    job->magnitude = rope->magnitude;
+    job->turns = (float2 *)scratch_get(be, USES[i],
+                                       (size_t)be->key.n_rows * job->n_pairs * sizeof *job->turns);
+    known[i] = job->turns;
+    return job->turns != NULL;
+}
+
+const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
+                         const float2 *known[MAX_FREQUENCIES])
+{
+    turn_job job;
+    int i;
+
+    if (rope->n_rot < 2 || (i = find_frequencies(be, rope)) < 0)
         return NULL;
-    if (known[i] != NULL)
-        return known[i];
-    turns = (float2 *)scratch_get(be, USES[i], (size_t)n * n_pairs * sizeof *turns);
-    if (turns != NULL)
-        launch_turns(&be->launch, (const row_info *)be->key.rows, n, n_pairs,
-                     be->frequencies[i].device, rope->magnitude, turns);
-    known[i] = turns;
-    return turns;
+    if (known[i] == NULL && new_turns(be, rope, known, i, &job))
+        launch_turns(&be->launch, (const row_info *)be->step_rows, be->key.n_rows, &job);
+    return known[i];
+}
+
+bool first_turns(cuda_backend *be, const trueno_rope *rope, const float2 *known[MAX_FREQUENCIES],
+                 turn_job *job)
+{
+    int i;
+
+    return rope->n_rot >= 2 && (i = find_frequencies(be, rope)) >= 0 && known[i] == NULL &&
+           new_turns(be, rope, known, i, job);
 }
