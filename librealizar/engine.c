@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a model as an engine: file, backend, weights, tokenizer; and what can be asked of it. */
 #include "internal.h"
+#include "placement.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,14 +90,15 @@ static trueno_status check_device_memory(const realizar_engine *e, trueno_error 
  * mapped file the system reads what is used. */
 static bool exceeds_memory(const realizar_engine *e)
 {
-    uint64_t bytes = apr_model_bytes(e->model);
+    uint64_t bytes = apr_model_bytes(e->model), memory;
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
-    if (pages <= 0 || page <= 0 || bytes < (uint64_t)pages * (uint64_t)page / 10 * 9)
+    memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    if (!placement_exceeds(bytes, memory))
         return false;
     trueno_log_write(&e->log, TRUENO_LOG_WARNING,
                      "the model has %.1f GiB, the machine %.1f: computing from the file's layout",
-                     (double)bytes / 1073741824, (double)pages * (double)page / 1073741824);
+                     (double)bytes / 1073741824, (double)memory / 1073741824);
     return true;
 }
 
@@ -106,7 +108,7 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
 {
     trueno_backend_options b;
     trueno_memory_use use = {0};
-    uint64_t need = apr_model_bytes(e->model) + apr_model_bytes(e->model) / 4;
+    uint64_t bytes = apr_model_bytes(e->model);
 
     trueno_backend_options_init(&b, sizeof b);
     b.threads = o->threads;
@@ -123,11 +125,11 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     }
     if (trueno_backend_open(&e->backend, "cuda", &b, NULL) == TRUENO_OK) {
         e->backend->memory_use(e->backend, &use);
-        if (use.device_free >= need)
+        if (placement_fits(bytes, use.device_free))
             return TRUENO_OK;
         trueno_log_write(&o->log, TRUENO_LOG_INFO,
-                         "GPU has %llu bytes free, model needs about %llu",
-                         (unsigned long long)use.device_free, (unsigned long long)need);
+                         "GPU has %llu bytes free, the model %llu and needs a quarter more",
+                         (unsigned long long)use.device_free, (unsigned long long)bytes);
         e->backend->close(e->backend);
         e->backend = NULL;
     }
@@ -135,17 +137,14 @@ static trueno_status open_backend(realizar_engine *e, const realizar_engine_opti
     return trueno_backend_open(&e->backend, "cpu", &b, err);
 }
 
-/* A GPU has more to do at once; but a small model's working arrays should not outgrow its weights.
- */
 static int32_t choose_step_rows(const realizar_engine *e, const realizar_engine_options *o)
 {
-    enum { ROWS = 512, MORE_ROWS = 1024, LARGE_MODEL = 1000000000 };
     trueno_memory_use use = {0};
 
     if (o->step_rows > 0)
         return o->step_rows;
     e->backend->memory_use(e->backend, &use);
-    return use.device_total > 0 && apr_model_bytes(e->model) >= LARGE_MODEL ? MORE_ROWS : ROWS;
+    return placement_step_rows(apr_model_bytes(e->model), use.device_total > 0);
 }
 
 static trueno_status make_tokenizer(realizar_engine *e, const realizar_engine_options *o,
