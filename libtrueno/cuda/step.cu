@@ -326,6 +326,8 @@ void flush(cuda_backend *be, const void *kept)
     else
         run_operations(be, be->ops, be->n_ops, kept);
     cuda_note(be, cudaGetLastError(), "launching kernels");
+    if (be->rows == NULL) /* outside a step: nobody will close it */
+        cuda_note(be, cudaEventRecord(be->ran[be->place], be->stream), "an event");
     be->n_ops = 0;
     be->flushed = true;
 }
