@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables of each format, field by field. They were checked when the model was opened. */
 #include "formats/apr.h"
-#include "formats/gguf_write.h"
 #include "layout.h"
 #include "packed_tensors.h"
+#include "value_types.h"
 #include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static void walk_data(apr_walk *w, const apr_model *m, size_t source)
 static void walk_value(apr_walk *w, const apr_meta *meta)
 {
     bool array;
-    const int type = apr_gguf_type_number(meta->type_name, &array);
+    const int type = apr_value_type_find(meta->type_name, &array);
 
     if (meta->kind == APR_META_ARRAY) {
         apr_meta_cursor cursor = {0};
@@ -66,9 +66,9 @@ static void walk_value(apr_walk *w, const apr_meta *meta)
         (void)apr_walk_number(w, 8, "length");
         apr_walk_text(w, meta->text.length, "value");
     } else if (meta->kind == APR_META_FLOAT) {
-        (void)apr_walk_field(w, apr_gguf_type_bytes(type), "value", "%.9g", meta->f);
+        (void)apr_walk_field(w, apr_value_type_get(type)->bytes, "value", "%.9g", meta->f);
     } else {
-        (void)apr_walk_number(w, (int)apr_gguf_type_bytes(type), "value");
+        (void)apr_walk_number(w, (int)apr_value_type_get(type)->bytes, "value");
     }
 }
 

@@ -20,15 +20,16 @@ static trueno_status skip_value(apr_reader *r, uint32_t type, trueno_error *err)
     apr_text text;
     trueno_status status;
 
-    if (type == APR_GGUF_STRING)
+    if (type == APR_VALUE_STRING)
         return apr_read_text(r, "value", UINT64_MAX, &text, err);
-    if (type != APR_GGUF_ARRAY)
-        return apr_read_bytes(r, "value", apr_gguf_type_bytes((int)type), &bytes, err);
+    if (type != APR_VALUE_ARRAY)
+        return apr_read_bytes(r, "value", apr_value_type_get((int)type)->bytes, &bytes, err);
     if ((status = apr_read_u32(r, "element type", &element, err)) < 0 ||
         (status = apr_read_u64(r, "count", &n, err)) < 0)
         return status;
-    if (element != APR_GGUF_STRING)
-        return apr_read_bytes(r, "elements", n * apr_gguf_type_bytes((int)element), &bytes, err);
+    if (element != APR_VALUE_STRING)
+        return apr_read_bytes(r, "elements", n * apr_value_type_get((int)element)->bytes, &bytes,
+                              err);
     for (uint64_t i = 0; i < n && status == TRUENO_OK; i++)
         status = apr_read_text(r, "element", UINT64_MAX, &text, err);
     return status;
@@ -72,7 +73,7 @@ static void put_numbers(const apr_split *s, int32_t number, apr_gguf_keys *keys)
 
     put_u16(keys, "split.no", (uint16_t)number);
     put_u16(keys, "split.count", (uint16_t)s->n_parts);
-    apr_gguf_key(keys, "split.tensors.count", APR_GGUF_I32);
+    apr_gguf_key(keys, "split.tensors.count", APR_VALUE_I32);
     apr_buffer_append(&keys->bytes, &n_tensors, sizeof n_tensors);
 }
 

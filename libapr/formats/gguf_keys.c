@@ -1,82 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* GGUF's key-value table: typed scalars, strings and arrays, each checked before it is believed. */
 #include "gguf.h"
-#include "gguf_write.h"
 
 #include "../file_limits.h"
-#include <endian.h>
+#include "../value_types.h"
 #include <string.h>
-
-enum { GGUF_STRING = 8, GGUF_ARRAY = 9 };
-
-/* One row per value type; the row number is the file's. */
-static const struct value_type {
-    const char *name, *array_name;
-    apr_meta_kind kind;
-    size_t bytes; /* of the value; of a string at least */
-} TYPES[] = {
-    {"u8", "arr[u8]", APR_META_UINT, 1},     {"i8", "arr[i8]", APR_META_INT, 1},
-    {"u16", "arr[u16]", APR_META_UINT, 2},   {"i16", "arr[i16]", APR_META_INT, 2},
-    {"u32", "arr[u32]", APR_META_UINT, 4},   {"i32", "arr[i32]", APR_META_INT, 4},
-    {"f32", "arr[f32]", APR_META_FLOAT, 4},  {"bool", "arr[bool]", APR_META_BOOL, 1},
-    {"str", "arr[str]", APR_META_STRING, 8}, {"arr", "arr[arr]", APR_META_ARRAY, 12},
-    {"u64", "arr[u64]", APR_META_UINT, 8},   {"i64", "arr[i64]", APR_META_INT, 8},
-    {"f64", "arr[f64]", APR_META_FLOAT, 8},
-};
-
-enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
-
-int apr_gguf_type_number(const char *name, bool *array)
-{
-    for (int i = 0; i < N_TYPES; i++) {
-        *array = strcmp(TYPES[i].array_name, name) == 0;
-        if (*array || strcmp(TYPES[i].name, name) == 0)
-            return i;
-    }
-    return -1;
-}
-
-size_t apr_gguf_type_bytes(int number)
-{
-    return TYPES[number].bytes;
-}
-
-static uint64_t load_bits(const uint8_t *p, size_t bytes)
-{
-    uint64_t bits = 0;
-
-    memcpy(&bits, p, bytes);
-    return le64toh(bits);
-}
-
-static double load_float(uint64_t bits, size_t bytes)
-{
-    uint32_t low = (uint32_t)bits;
-    float single;
-    double wide;
-
-    memcpy(&single, &low, sizeof single);
-    memcpy(&wide, &bits, sizeof wide);
-    return bytes == 4 ? (double)single : wide;
-}
-
-/* A number or bool of `storage` at p, whose bytes were checked. */
-static void decode_scalar(const uint8_t *p, int32_t storage, apr_meta *out)
-{
-    const struct value_type *type = &TYPES[storage];
-    uint64_t bits = load_bits(p, type->bytes);
-    unsigned unused = 64 - 8 * (unsigned)type->bytes;
-
-    out->kind = type->kind;
-    out->type_name = type->name;
-    out->storage = storage;
-    if (type->kind == APR_META_FLOAT)
-        out->f = load_float(bits, type->bytes);
-    else if (type->kind == APR_META_INT)
-        out->i = (int64_t)(bits << unused) >> unused;
-    else
-        out->u = bits;
-}
 
 static trueno_status read_type(apr_reader *r, const char *field, int32_t *out, trueno_error *err)
 {
@@ -85,9 +13,9 @@ static trueno_status read_type(apr_reader *r, const char *field, int32_t *out, t
 
     if (status < 0)
         return status;
-    if (type >= N_TYPES)
+    if (type >= APR_N_VALUE_TYPES)
         return apr_reader_fail(r, TRUENO_FORMAT, err, "%s is %u, known are 0 to %d", field, type,
-                               N_TYPES - 1);
+                               APR_N_VALUE_TYPES - 1);
     *out = (int32_t)type;
     return TRUENO_OK;
 }
@@ -103,22 +31,24 @@ static trueno_status check_bools(apr_reader *r, const uint8_t *p, uint64_t count
 
 static trueno_status read_array(apr_reader *r, apr_meta *out, trueno_error *err)
 {
+    const apr_value_type *type;
     const uint8_t *p;
     trueno_status status;
 
     if ((status = read_type(r, "element type", &out->storage, err)) < 0)
         return status;
-    if (out->storage == GGUF_ARRAY)
+    if (out->storage == APR_VALUE_ARRAY)
         return apr_reader_fail(r, TRUENO_UNSUPPORTED, err, "is an array of arrays");
+    type = apr_value_type_get(out->storage);
     out->kind = APR_META_ARRAY;
-    out->element = TYPES[out->storage].kind;
-    out->type_name = TYPES[out->storage].array_name;
-    if ((status = apr_read_count(r, "number of elements", TYPES[out->storage].bytes, UINT64_MAX,
-                                 &out->count, err)) < 0)
+    out->element = type->kind;
+    out->type_name = type->array_name;
+    if ((status = apr_read_count(r, "number of elements", type->bytes, UINT64_MAX, &out->count,
+                                 err)) < 0)
         return status;
     out->data = r->data + r->position;
-    if (out->storage != GGUF_STRING) {
-        status = apr_read_bytes(r, "array", out->count * TYPES[out->storage].bytes, &p, err);
+    if (out->storage != APR_VALUE_STRING) {
+        status = apr_read_bytes(r, "array", out->count * type->bytes, &p, err);
         if (status == TRUENO_OK && out->element == APR_META_BOOL)
             status = check_bools(r, p, out->count, err);
         return status;
@@ -133,24 +63,26 @@ static trueno_status read_array(apr_reader *r, apr_meta *out, trueno_error *err)
 
 static trueno_status read_value(apr_reader *r, apr_meta *out, trueno_error *err)
 {
+    const apr_value_type *type;
     const uint8_t *p;
     trueno_status status = read_type(r, "value type", &out->storage, err);
 
     if (status < 0)
         return status;
-    if (out->storage == GGUF_ARRAY)
+    if (out->storage == APR_VALUE_ARRAY)
         return read_array(r, out, err);
-    if (out->storage == GGUF_STRING) {
+    type = apr_value_type_get(out->storage);
+    if (out->storage == APR_VALUE_STRING) {
         out->kind = APR_META_STRING;
-        out->type_name = TYPES[GGUF_STRING].name;
+        out->type_name = type->name;
         return apr_read_text(r, "string", UINT32_MAX, &out->text, err);
     }
-    status = apr_read_bytes(r, "value", TYPES[out->storage].bytes, &p, err);
+    status = apr_read_bytes(r, "value", type->bytes, &p, err);
     if (status < 0)
         return status;
-    if (TYPES[out->storage].kind == APR_META_BOOL && (status = check_bools(r, p, 1, err)) < 0)
+    if (type->kind == APR_META_BOOL && (status = check_bools(r, p, 1, err)) < 0)
         return status;
-    decode_scalar(p, out->storage, out);
+    apr_value_decode(p, out->storage, out);
     return TRUENO_OK;
 }
 
@@ -189,44 +121,6 @@ trueno_status apr_gguf_read_keys(apr_model *m, apr_reader *r, apr_meta *meta, si
         status = read_key(m, r, &meta[i], err);
     r->item[0] = '\0';
     return status;
-}
-
-bool apr_meta_next(const apr_meta *array, apr_meta_cursor *cursor, apr_meta *out)
-{
-    const uint8_t *p;
-
-    if (array->kind != APR_META_ARRAY || cursor->index >= array->count)
-        return false;
-    p = (const uint8_t *)array->data + cursor->offset;
-    *out = (apr_meta){.storage = array->storage};
-    cursor->index++;
-    if (array->storage != GGUF_STRING) {
-        decode_scalar(p, array->storage, out);
-        cursor->offset += TYPES[array->storage].bytes;
-        return true;
-    }
-    out->kind = APR_META_STRING;
-    out->type_name = TYPES[GGUF_STRING].name;
-    out->text = (apr_text){(const char *)p + 8, (uint32_t)load_bits(p, 8)};
-    cursor->offset += 8 + (size_t)out->text.length;
-    return true;
-}
-
-bool apr_meta_element(const apr_meta *array, uint64_t index, apr_meta *out)
-{
-    apr_meta_cursor cursor = {0};
-
-    if (array->kind != APR_META_ARRAY || index >= array->count)
-        return false;
-    if (array->storage != GGUF_STRING) {
-        cursor.index = index;
-        cursor.offset = (size_t)index * TYPES[array->storage].bytes;
-        return apr_meta_next(array, &cursor, out);
-    }
-    while (cursor.index <= index)
-        if (!apr_meta_next(array, &cursor, out))
-            return false;
-    return true;
 }
 
 static bool is_integer(apr_meta_kind kind)

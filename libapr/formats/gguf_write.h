@@ -5,17 +5,7 @@
 
 #include "../buffer.h"
 #include "../model_private.h"
-
-/* GGUF's value types by number. */
-enum {
-    APR_GGUF_U32 = 4,
-    APR_GGUF_I32 = 5,
-    APR_GGUF_F32 = 6,
-    APR_GGUF_BOOL = 7,
-    APR_GGUF_STRING = 8,
-    APR_GGUF_ARRAY = 9,
-    APR_GGUF_U64 = 10
-};
+#include "../value_types.h"
 
 /* Keys collected for a file. */
 typedef struct apr_gguf_keys {
@@ -33,12 +23,6 @@ void apr_gguf_key_u32(apr_gguf_keys *keys, const char *name, uint32_t value);
 void apr_gguf_key_f32(apr_gguf_keys *keys, const char *name, float value);
 void apr_gguf_key_bool(apr_gguf_keys *keys, const char *name, bool value);
 void apr_gguf_key_text(apr_gguf_keys *keys, const char *name, const char *text);
-
-/* The number of a value type by its name ("u32", "arr[str]" gives the element's), -1: unknown. */
-int apr_gguf_type_number(const char *name, bool *array);
-
-/* Bytes of a scalar of that type number. */
-size_t apr_gguf_type_bytes(int number);
 
 /* Keys of the source that are kept as they are, and what follows from the config. */
 trueno_status apr_gguf_write_config(const apr_model *m, const apr_config *config,

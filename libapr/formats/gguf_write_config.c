@@ -26,29 +26,29 @@ static bool is_own(const char *key)
 static trueno_status put_scalar(const apr_model *m, const char *key, const apr_meta *v, int type,
                                 apr_buffer *out, trueno_error *err)
 {
-    const bool wants_float = type == APR_GGUF_F32 || type == 12;
-    const bool is_text = v->kind == APR_META_STRING && type != APR_GGUF_U64;
+    const bool wants_float = type == APR_VALUE_F32 || type == 12;
+    const bool is_text = v->kind == APR_META_STRING && type != APR_VALUE_U64;
     uint64_t large = 0;
     double wide = v->kind == APR_META_FLOAT ? v->f : (double)v->i;
     float single = (float)wide;
 
-    if (is_text != (type == APR_GGUF_STRING) || v->kind == APR_META_JSON ||
+    if (is_text != (type == APR_VALUE_STRING) || v->kind == APR_META_JSON ||
         (v->kind == APR_META_FLOAT && !wants_float))
         return trueno_fail(err, TRUENO_FORMAT,
                            "%s: metadata: %s is not of the type source_types says", m->path, key);
-    if (v->kind == APR_META_STRING && type == APR_GGUF_U64) { /* beyond 63 bits */
+    if (v->kind == APR_META_STRING && type == APR_VALUE_U64) { /* beyond 63 bits */
         for (uint32_t i = 0; i < v->text.length && v->text.data[i] >= '0'; i++)
             large = large * 10 + (uint64_t)(v->text.data[i] - '0');
         apr_gguf_put_u64(out, large);
     } else if (is_text)
         apr_gguf_put_text(out, v->text.data, v->text.length);
-    else if (type == APR_GGUF_F32)
+    else if (type == APR_VALUE_F32)
         apr_buffer_append(out, &single, sizeof single);
     else if (wants_float)
         apr_buffer_append(out, &wide, sizeof wide);
     else
         apr_buffer_append(out, &v->i,
-                          apr_gguf_type_bytes(type)); /* little-endian: low bytes first */
+                          apr_value_type_get(type)->bytes); /* little-endian: low bytes first */
     return TRUENO_OK;
 }
 
@@ -88,12 +88,12 @@ static trueno_status keep_key(const apr_model *m, const apr_meta *meta, const ch
                               apr_gguf_keys *keys, trueno_error *err)
 {
     bool array;
-    int type = apr_gguf_type_number(type_name, &array);
+    int type = apr_value_type_find(type_name, &array);
 
     if (type < 0)
         return trueno_fail(err, TRUENO_FORMAT, "%s: metadata: the type of %s is unknown", m->path,
                            meta->key);
-    apr_gguf_key(keys, meta->key, array ? APR_GGUF_ARRAY : (uint32_t)type);
+    apr_gguf_key(keys, meta->key, array ? APR_VALUE_ARRAY : (uint32_t)type);
     return array ? put_elements(m, meta, type, &keys->bytes, err)
                  : put_scalar(m, meta->key, meta, type, &keys->bytes, err);
 }

@@ -23,8 +23,8 @@ static void put_tokens(const apr_vocab *v, int32_t rows, apr_gguf_keys *keys)
 {
     char name[32];
 
-    apr_gguf_key(keys, "tokenizer.ggml.tokens", APR_GGUF_ARRAY);
-    apr_gguf_put_u32(&keys->bytes, APR_GGUF_STRING);
+    apr_gguf_key(keys, "tokenizer.ggml.tokens", APR_VALUE_ARRAY);
+    apr_gguf_put_u32(&keys->bytes, APR_VALUE_STRING);
     apr_gguf_put_u64(&keys->bytes, (uint64_t)rows);
     for (int32_t id = 0; id < rows; id++) {
         int length = snprintf(name, sizeof name, "[PAD%d]", id);
@@ -34,8 +34,8 @@ static void put_tokens(const apr_vocab *v, int32_t rows, apr_gguf_keys *keys)
         else
             apr_gguf_put_text(&keys->bytes, name, (size_t)length);
     }
-    apr_gguf_key(keys, "tokenizer.ggml.token_type", APR_GGUF_ARRAY);
-    apr_gguf_put_u32(&keys->bytes, APR_GGUF_I32);
+    apr_gguf_key(keys, "tokenizer.ggml.token_type", APR_VALUE_ARRAY);
+    apr_gguf_put_u32(&keys->bytes, APR_VALUE_I32);
     apr_gguf_put_u64(&keys->bytes, (uint64_t)rows);
     for (int32_t id = 0; id < rows; id++)
         apr_gguf_put_u32(&keys->bytes, id < v->n_tokens ? v->types[id] : APR_TOKEN_UNUSED);
@@ -43,8 +43,8 @@ static void put_tokens(const apr_vocab *v, int32_t rows, apr_gguf_keys *keys)
 
 static void put_merges(const apr_vocab *v, apr_gguf_keys *keys)
 {
-    apr_gguf_key(keys, "tokenizer.ggml.merges", APR_GGUF_ARRAY);
-    apr_gguf_put_u32(&keys->bytes, APR_GGUF_STRING);
+    apr_gguf_key(keys, "tokenizer.ggml.merges", APR_VALUE_ARRAY);
+    apr_gguf_put_u32(&keys->bytes, APR_VALUE_STRING);
     apr_gguf_put_u64(&keys->bytes, (uint64_t)v->n_merges);
     for (int32_t i = 0; i < v->n_merges; i++) {
         if (v->merges != NULL) {
@@ -63,8 +63,8 @@ static void put_scores(const apr_vocab *v, int32_t rows, apr_gguf_keys *keys)
 {
     const float none = 0;
 
-    apr_gguf_key(keys, "tokenizer.ggml.scores", APR_GGUF_ARRAY);
-    apr_gguf_put_u32(&keys->bytes, APR_GGUF_F32);
+    apr_gguf_key(keys, "tokenizer.ggml.scores", APR_VALUE_ARRAY);
+    apr_gguf_put_u32(&keys->bytes, APR_VALUE_F32);
     apr_gguf_put_u64(&keys->bytes, (uint64_t)rows);
     for (int32_t id = 0; id < rows; id++)
         apr_buffer_append(&keys->bytes, id < v->n_tokens ? &v->scores[id] : &none, sizeof none);

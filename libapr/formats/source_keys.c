@@ -4,7 +4,7 @@
 
 #include "../config.h"
 #include "../config_json.h"
-#include "gguf_write.h"
+#include "../value_types.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ const char *apr_source_type(const apr_source_keys *s, const apr_meta *meta)
 
     if (!is_gguf(s->m))
         return json_string_value(json_object_get(s->types, meta->key));
-    return apr_gguf_type_number(meta->type_name, &array) >= 0 ? meta->type_name : NULL;
+    return apr_value_type_find(meta->type_name, &array) >= 0 ? meta->type_name : NULL;
 }
 
 static bool is_among(const char *key, const char *const *names, size_t n)
