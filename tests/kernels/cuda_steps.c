@@ -128,31 +128,35 @@ static void check_mix(const model_shape *shape, const type_mix *mix)
 }
 
 /* The same rows give the same bits every time, although kernels begin before their predecessors
- * end and no two runs have the same timing. The shape keeps all processors busy for a while. */
+ * end and no two runs have the same timing: 64, 8 and single rows a step. The shape keeps all
+ * processors busy for a while. */
 static void check_repeats(void)
 {
     static const model_shape wide = {"wide", 1536, 4096, 12, 2, 128, 2, 60000, true};
     enum { REPEATS = 20 };
     step_model m;
-    int32_t tokens[POSITIONS], different = 0;
+    int32_t tokens[POSITIONS];
     size_t bytes = (size_t)POSITIONS * (size_t)wide.vocab * sizeof(float);
-    float *first;
-    char what[64];
 
     model_make(&m, sides[CUDA], &wide, &MIXES[0]);
     model_rows(&m, POSITIONS, POSITIONS);
     for (int i = 0; i < POSITIONS; i++)
         tokens[i] = test_int(0, wide.vocab - 1);
-    first = run(&m, tokens, POSITIONS, POSITIONS, false);
-    for (int i = 0; i < REPEATS; i++) {
-        float *other = run(&m, tokens, POSITIONS, POSITIONS, false);
+    for (int chunk = POSITIONS; chunk >= 1; chunk /= 8) {
+        float *first = run(&m, tokens, POSITIONS, chunk, false);
+        int different = 0;
+        char what[64];
 
-        different += memcmp(first, other, bytes) != 0;
-        free(other);
+        for (int i = 0; i < REPEATS; i++) {
+            float *other = run(&m, tokens, POSITIONS, chunk, false);
+
+            different += memcmp(first, other, bytes) != 0;
+            free(other);
+        }
+        (void)snprintf(what, sizeof what, "%d rows a step, %d times the same bits", chunk, REPEATS);
+        report(what, different, 0);
+        free(first);
     }
-    (void)snprintf(what, sizeof what, "%d rows, %d times the same bits", POSITIONS, REPEATS);
-    report(what, different, 0);
-    free(first);
     model_free(&m);
 }
 
