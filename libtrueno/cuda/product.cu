@@ -152,7 +152,9 @@ static int product_tiles(cuda_backend *be, int n)
 /* Halves for a number of x where segment `s` takes it. */
 static int segment_planes(cuda_backend *be, const weight_segment *s, const product *p)
 {
-    return p->precise && !is_packed(s) && !uses_library(be, p->n) ? 2 : 1;
+    bool two = p->precise && p->pair_rows == 0 && !is_packed(s);
+
+    return two && !uses_library(be, p->n) ? 2 : 1;
 }
 
 /* The same, for memory that does for all segments. */
