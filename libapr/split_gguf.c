@@ -9,7 +9,7 @@
 #include <endian.h>
 #include <string.h>
 
-enum { GGUF_U16 = 2, HEADER_BYTES = 24 };
+enum { HEADER_BYTES = 24 };
 
 /* Pass over a value of that type number. */
 static trueno_status skip_value(apr_reader *r, uint32_t type, trueno_error *err)
@@ -63,7 +63,7 @@ static trueno_status copy_keys(const apr_model *m, apr_gguf_keys *keys, trueno_e
 static void put_u16(apr_gguf_keys *keys, const char *name, uint16_t value)
 {
     value = htole16(value);
-    apr_gguf_key(keys, name, GGUF_U16);
+    apr_gguf_key(keys, name, APR_VALUE_U16);
     apr_buffer_append(&keys->bytes, &value, sizeof value);
 }
 

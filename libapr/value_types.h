@@ -8,6 +8,7 @@
 
 /* Those that are written by name; the numbers are GGUF's. */
 enum {
+    APR_VALUE_U16 = 2,
     APR_VALUE_U32 = 4,
     APR_VALUE_I32 = 5,
     APR_VALUE_F32 = 6,
@@ -15,6 +16,7 @@ enum {
     APR_VALUE_STRING = 8,
     APR_VALUE_ARRAY = 9,
     APR_VALUE_U64 = 10,
+    APR_VALUE_F64 = 12,
     APR_N_VALUE_TYPES = 13
 };
 

@@ -26,7 +26,7 @@ static bool is_own(const char *key)
 static trueno_status put_scalar(const apr_model *m, const char *key, const apr_meta *v, int type,
                                 apr_buffer *out, trueno_error *err)
 {
-    const bool wants_float = type == APR_VALUE_F32 || type == 12;
+    const bool wants_float = type == APR_VALUE_F32 || type == APR_VALUE_F64;
     const bool is_text = v->kind == APR_META_STRING && type != APR_VALUE_U64;
     uint64_t large = 0;
     double wide = v->kind == APR_META_FLOAT ? v->f : (double)v->i;
