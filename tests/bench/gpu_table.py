@@ -10,7 +10,7 @@ from the start of the program to the first token is taken with a cold and a warm
 given (of a CUDA build) it is run on the same file. Every figure is a median of at least five runs, with the least and
 the largest. When a check fails no speed is printed, and the exit status is 1.
 
-With --f16 each model is also converted to F16 as GGUF, .apr and SafeTensors (in a temporary folder, four times the file's size each):
+With --f16 each model is also converted to F16 as GGUF, .apr and SafeTensors (in a temporary folder, three to four times the size of a four-bit file each):
 the three must give the same tokens, then each is timed. With a llama-batched-bench, sessions are timed in turn with it.
 --no-gpu tries the script itself where there is no device: its figures mean nothing.
 """
@@ -127,6 +127,8 @@ def peer_sessions(peer, model, sessions):
     text = run(peer, "-m", model, "-ngl", "99", "-fa", "1", "-c", str(1152 * sessions), "-npp", "1024", "-ntg", "64",
                "-npl", str(sessions), "-b", "2048", "-ub", "2048")
     found = [line.split("|") for line in text.splitlines() if re.match(r"\|\s*1024 \|", line)]
+    if not found:
+        sys.exit(f"{peer} prints no row for {sessions} sessions:\n{text[-500:]}")
     return float(found[0][8])
 
 

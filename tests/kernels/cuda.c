@@ -182,9 +182,9 @@ static void test_sizes(void)
 }
 
 /* Two products and the gating between them, which multiplies what the first gives and its errors: a
- * simulation of the arithmetic with these inputs and Q4_K has the largest error 1.3e-4 of the rms
- * in the median, 1.1e-3 in one of a hundred draws and at most 2.4e-3 in 1,200 (of the first product
- * alone at most 5e-4). */
+ * simulation (tests/references/experts_rounding.py) of the arithmetic with Q4_K has the largest
+ * error 1.3e-4 of the rms in the median, 1.1e-3 in one of a hundred draws and at most 2.4e-3 in
+ * 1,200 (of the first product alone at most 5e-4). */
 static void test_experts(void)
 {
     enum { EXPERTS = 8, USED = 3, COLS = 512, FF = 256 };
