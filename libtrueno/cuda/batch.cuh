@@ -81,8 +81,8 @@ template <int M_TILES> __device__ __forceinline__ int job_tile(const batch_args 
     return M_TILES == 2 ? job + m * (a.pair_rows / 16) : job;
 }
 
-/* The same for plain rows: 256 columns from `first` on are the unit; x: both planes of a row tile
- * one behind the other. */
+/* The same for plain rows: 256 columns from `first` on are the unit; x: the planes of a row
+ * tile one behind the other. */
 template <int TYPE, int M_TILES, int N_TILES, int PLANES>
 __device__ __forceinline__ void multiply_plain(const batch_args &args, int job, int first, int low,
                                                int high, const uint4 *x, int lane,

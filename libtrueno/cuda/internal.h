@@ -248,7 +248,7 @@ trueno_status cuda_choose(trueno_backend *table, const float *logits, int32_t n,
 trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t ticket,
                           trueno_chosen *out, trueno_error *err);
 
-/* lower.cu: launch the operations of the list, neighbours in one kernel where that is possible. */
+/* turns.cu */
 void frequencies_free(cuda_backend *be);
 /* Cosines and sines of the step's rows, computed where a rotation first needs them; `known`: those
  * that this run over the step's operations has. NULL: none, or a failure. */
@@ -257,6 +257,8 @@ const float2 *step_turns(cuda_backend *be, const trueno_rope *rope,
 /* The same, for another kernel to compute them: they are known from then on. */
 bool first_turns(cuda_backend *be, const trueno_rope *rope, const float2 *known[MAX_FREQUENCIES],
                  turn_job *job);
+
+/* lower.cu: launch the operations of the list, neighbours in one kernel where that is possible. */
 void run_operations(cuda_backend *be, const operation *ops, int n_ops, const void *kept);
 
 /* product.cu */

@@ -64,7 +64,7 @@ typedef struct half_rows {
     float *scale;   /* [n]: x = scale * data */
     int stride;     /* columns, padded to 256 */
     int tiles;      /* row tiles of a pass; 0: rows one behind the other */
-    int planes;     /* 2, with tiles: x = scale * (first + second), tiles of both in turn */
+    int planes;     /* 1; 2, with tiles: x = scale * (first + second), tiles of both in turn */
 } half_rows;
 
 /* Rows that are in the form of a product already: its planes or its halves, else NULL. */

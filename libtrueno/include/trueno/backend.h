@@ -171,7 +171,8 @@ enum {
 
 typedef struct trueno_backend_options {
     size_t size;       /**< sizeof, as filled by trueno_backend_options_init() */
-    int32_t threads;   /**< CPU threads; 0: trueno_cpu_default_threads() */
+    int32_t threads;   /**< CPU threads; 0: trueno_cpu_default_threads(). A GPU's backend copies
+                            weights with them while a model is loaded, with 8 at most */
     int32_t device;    /**< GPU ordinal */
     bool keep_mapping; /**< CPU: compute from the file's own layout, do not repack (--mmap) */
     const trueno_allocator *allocator; /**< NULL: default; must outlive the backend */
