@@ -22,10 +22,7 @@ static trueno_status make_samplers(bench_state *b, realizar_sampler **out, int32
 /* What a batch of single-token steps needs. */
 typedef struct decode_batch {
     realizar_step_item *items;
-    realizar_sampler *
-        *samplers; /* where the backend chooses tokens, which then are the next ones */
-    realizar_candidate *chosen;
-    int32_t *tokens;
+    realizar_sampler **samplers; /* where the backend chooses tokens */
 } decode_batch;
 
 static void free_batch(decode_batch *d, int32_t n)
@@ -34,41 +31,53 @@ static void free_batch(decode_batch *d, int32_t n)
         realizar_sampler_free(d->samplers[i]);
     free(d->items);
     free(d->samplers);
-    free(d->chosen);
-    free(d->tokens);
 }
 
 static trueno_status make_batch(bench_state *b, decode_batch *d, int32_t n, trueno_error *err)
 {
     *d = (decode_batch){calloc((size_t)n, sizeof *d->items),
-                        calloc((size_t)n, sizeof(realizar_sampler *)),
-                        calloc((size_t)n, sizeof *d->chosen), calloc((size_t)n, sizeof *d->tokens)};
-    if (d->items == NULL || d->samplers == NULL || d->chosen == NULL || d->tokens == NULL)
+                        calloc((size_t)n, sizeof(realizar_sampler *))};
+    if (d->items == NULL || d->samplers == NULL)
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d sessions", n);
     return realizar_engine_chooses(b->engine) ? make_samplers(b, d->samplers, n, err) : TRUENO_OK;
 }
 
-/* `n` single-token steps of `batch` sessions. Where the backend chooses tokens, they are fed back;
- * elsewhere the tokens are made up, as choosing is no part of what is measured. */
+/* Wait for the token that each session chose in the step before the last. */
+static trueno_status take_tokens(realizar_session **s, int32_t batch, trueno_error *err)
+{
+    realizar_candidate chosen;
+    trueno_status status = TRUENO_OK;
+
+    for (int32_t i = 0; i < batch && status == TRUENO_OK; i++)
+        status = realizar_session_chosen(s[i], &chosen, err);
+    return status;
+}
+
+/* `n` single-token steps of `batch` sessions. Where the backend chooses tokens they are the next
+ * ones, and a step is begun before those of the step before it are asked for; elsewhere the tokens
+ * are made up, as choosing is no part of what is measured. */
 static trueno_status time_batch(bench_state *b, realizar_session **s, int32_t batch, int32_t n,
                                 double *tok_s, trueno_error *err)
 {
+    static const int32_t CHOSEN = REALIZAR_TOKEN_CHOSEN;
     decode_batch d;
     trueno_status status = make_batch(b, &d, batch, err);
+    bool chooses = realizar_engine_chooses(b->engine);
     double began = now_milliseconds();
 
     for (int32_t t = 0; t < n && status == TRUENO_OK; t++) {
-        for (int32_t i = 0; i < batch; i++) {
-            d.tokens[i] = t > 0 && d.samplers[i] != NULL ? d.chosen[i].id : b->tokens[t];
+        for (int32_t i = 0; i < batch; i++)
             d.items[i] = (realizar_step_item){.session = s[i],
-                                              .tokens = &d.tokens[i],
+                                              .tokens = t > 0 && chooses ? &CHOSEN : &b->tokens[t],
                                               .count = 1,
                                               .wanted = REALIZAR_ROWS_LAST,
-                                              .sampler = d.samplers[i],
-                                              .chosen = &d.chosen[i]};
-        }
-        status = realizar_step(b->engine, d.items, batch, err);
+                                              .sampler = d.samplers[i]};
+        status = realizar_step_ahead(b->engine, d.items, batch, err);
+        if (status == TRUENO_OK && chooses && t > 0)
+            status = take_tokens(s, batch, err);
     }
+    if (status == TRUENO_OK && chooses)
+        status = take_tokens(s, batch, err);
     *tok_s = (double)n * batch * 1e3 / (now_milliseconds() - began);
     free_batch(&d, batch);
     return status;

@@ -7,6 +7,7 @@
 _Static_assert(sizeof(trueno_bias) == sizeof(realizar_logit_bias) &&
                    offsetof(trueno_bias, bias) == offsetof(realizar_logit_bias, bias),
                "a list of one is a list of the other");
+_Static_assert(REALIZAR_TOKEN_CHOSEN == TRUENO_TOKEN_CHOSEN, "tokens go through as they are");
 
 trueno_status choice_prepare(realizar_engine *e, trueno_error *err)
 {
@@ -47,22 +48,24 @@ bool choice_possible(const realizar_engine *e, const realizar_sampler *sampler)
            (!has_penalties(s) || s->repeat_last_n <= TRUENO_MOST_RECENT);
 }
 
-/* The last tokens before the choice, as far as they are known. */
-static void take_recent(const realizar_session *s, int32_t next, int32_t most, choice_memory *m)
+/* Up to `most` last tokens before the choice, the one that is not known yet left out. */
+static void take_recent(const realizar_session *s, const int32_t *tokens, int32_t count,
+                        int32_t most, choice_memory *m)
 {
-    bool known = next != TRUENO_TOKEN_CHOSEN;
-    int32_t n = s->length < most - 1 ? s->length : most - 1;
+    bool known = tokens[0] != TRUENO_TOKEN_CHOSEN;
+    int32_t room = known ? most : most - 1, n_new = known ? count : 0, n_old;
 
-    memcpy(m->recent, s->tokens + s->length - n, (size_t)n * sizeof *m->recent);
-    if (known)
-        m->recent[n++] = next;
+    n_new = n_new < room ? n_new : room;
+    n_old = s->length < room - n_new ? s->length : room - n_new;
+    memcpy(m->recent, s->tokens + s->length - n_old, (size_t)n_old * sizeof *m->recent);
+    memcpy(m->recent + n_old, tokens + count - n_new, (size_t)n_new * sizeof *m->recent);
     m->choice.recent = m->recent;
-    m->choice.n_recent = n;
+    m->choice.n_recent = n_old + n_new;
     m->choice.recent_chosen = !known;
 }
 
-void choice_make(const realizar_session *s, realizar_sampler *sampler, int32_t next,
-                 choice_memory *m)
+void choice_make(const realizar_session *s, realizar_sampler *sampler, const int32_t *tokens,
+                 int32_t count, choice_memory *m)
 {
     const realizar_sampling *o = sampler_settings(sampler);
 
@@ -80,7 +83,7 @@ void choice_make(const realizar_session *s, realizar_sampler *sampler, int32_t n
     m->choice.temperature = o->temperature;
     m->choice.random = o->temperature == 0 ? 0 : sampler_random(sampler);
     if (has_penalties(o))
-        take_recent(s, next, o->repeat_last_n, m);
+        take_recent(s, tokens, count, o->repeat_last_n, m);
 }
 
 trueno_status choice_result(const realizar_session *s, const trueno_choice *choice,

@@ -162,7 +162,7 @@ static trueno_status deliver(pass *p, const float *rows, int32_t width, int32_t 
         float *place = logits ? span->logits : span->hidden;
         int32_t begin = index > first ? index : first;
         int32_t end = index + wanted < first + n ? index + wanted : first + n;
-        trueno_status status;
+        trueno_status status = TRUENO_OK;
 
         if (place != NULL && end > begin) {
             status = p->be->read(p->be, place + (size_t)(begin - index) * (size_t)width,
@@ -172,6 +172,13 @@ static trueno_status deliver(pass *p, const float *rows, int32_t width, int32_t 
                 return status;
         }
         index += wanted;
+        if (logits && span->last_logits != NULL && index > first && index <= first + n) {
+            status = p->be->read(p->be, span->last_logits,
+                                 rows + (size_t)(index - 1 - first) * (size_t)width,
+                                 (size_t)width * sizeof(float), err);
+            if (status < 0)
+                return status;
+        }
     }
     return TRUENO_OK;
 }

@@ -15,10 +15,10 @@ struct realizar_generation {
     held_text text;
     int32_t *ids; /* sampled, [capacity] */
     int32_t n_ids, capacity, most;
-    bool pending;                   /* the last id is sampled but not yet computed */
-    bool ahead;                     /* tokens are chosen by the backend, from the second on */
-    choice_memory queue[2];         /* choices under way, the oldest at index first % 2 */
-    int32_t first, n_queued, start; /* start: tokens of the prompt */
+    bool pending;     /* the last id is sampled but not yet computed */
+    bool ahead;       /* tokens are chosen by the backend, from the second on */
+    int32_t n_queued; /* choices of the session under way that are this one's */
+    int32_t start;    /* tokens of the prompt */
     realizar_finish finish;
     realizar_timings timings;
     double started, first_at;
@@ -191,14 +191,13 @@ static trueno_status sample(realizar_generation *g, realizar_candidate *chosen, 
 /* Begin a step for the last token, known or not, and the choice of the one behind it. */
 static trueno_status queue_step(realizar_generation *g, int32_t token, trueno_error *err)
 {
-    choice_memory *m = &g->queue[(g->first + g->n_queued) % 2];
-    trueno_choice *choice = &m->choice;
-    realizar_step_item item = {
-        .session = g->session, .tokens = &token, .count = 1, .wanted = REALIZAR_ROWS_LAST};
-    trueno_status status;
+    realizar_step_item item = {.session = g->session,
+                               .tokens = &token,
+                               .count = 1,
+                               .wanted = REALIZAR_ROWS_LAST,
+                               .sampler = g->sampler};
+    trueno_status status = realizar_step_ahead(g->session->engine, &item, 1, err);
 
-    choice_make(g->session, g->sampler, token, m);
-    status = step_compute(g->session->engine, &item, &choice, 1, true, err);
     if (status == TRUENO_OK)
         g->n_queued++;
     return status;
@@ -209,23 +208,17 @@ static trueno_status queue_step(realizar_generation *g, int32_t token, trueno_er
 static trueno_status take_queued(realizar_generation *g, realizar_candidate *chosen,
                                  trueno_error *err)
 {
-    realizar_session *s = g->session;
-    int32_t at = g->start + g->n_ids; /* position of the token that comes */
     trueno_status status = TRUENO_OK;
 
     if (g->n_queued == 0)
         status = queue_step(g, g->ids[g->n_ids - 1], err);
     if (status == TRUENO_OK && g->n_ids + g->n_queued < g->most)
-        status = queue_step(g, TRUENO_TOKEN_CHOSEN, err);
+        status = queue_step(g, REALIZAR_TOKEN_CHOSEN, err);
     if (status == TRUENO_OK)
-        status = choice_result(s, &g->queue[g->first % 2].choice, chosen, err);
-    if (status < 0)
-        return status;
-    g->first++;
-    g->n_queued--;
-    if (at < s->length)
-        s->tokens[at] = chosen->id;
-    return TRUENO_OK;
+        status = realizar_session_chosen(g->session, chosen, err);
+    if (status == TRUENO_OK)
+        g->n_queued--;
+    return status;
 }
 
 /* Forget steps whose results nobody asked for. */

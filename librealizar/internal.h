@@ -74,6 +74,22 @@ struct realizar_engine {
     activations a;
 };
 
+/* A choice and the recent tokens that it points at. */
+typedef struct choice_memory {
+    trueno_choice choice;
+    int32_t recent[TRUENO_MOST_RECENT];
+} choice_memory;
+
+/* A token chosen behind a session's last row, until somebody asks for it. */
+typedef struct pending_choice {
+    choice_memory memory; /* of the backend's choice */
+    realizar_candidate chosen;
+    bool known; /* `chosen` is */
+    int32_t at; /* position of the token */
+} pending_choice;
+
+enum { MOST_PENDING = 2 };
+
 struct realizar_session {
     realizar_engine *engine;
     trueno_kv *kv;
@@ -83,6 +99,9 @@ struct realizar_session {
     bool has_logits;
     atomic_bool cancelled;
     realizar_watch watch; /* fn NULL: nobody */
+    pending_choice pending[MOST_PENDING];
+    int32_t first_pending, n_pending;
+    trueno_choice *asked; /* for the step that is being computed, of the backend; NULL: none */
 };
 
 /* A span's session rows in one forward pass, and which of them give results. */
@@ -91,6 +110,7 @@ typedef struct forward_span {
     int32_t first_row, n_rows;
     realizar_rows_wanted wanted;
     float *logits, *hidden; /* host, rows in order; NULL: not asked */
+    float *last_logits;     /* host, of the last row, besides `logits`; NULL: not asked */
     trueno_choice *choice;  /* of a token after the last row; NULL: none */
 } forward_span;
 
@@ -102,12 +122,6 @@ typedef struct forward_rows {
     bool leave;                  /* do not wait for what choices were queued for */
     const realizar_watch *watch; /* NULL: nobody watches; else there is one span */
 } forward_rows;
-
-/* A choice and the recent tokens that it points at. */
-typedef struct choice_memory {
-    trueno_choice choice;
-    int32_t recent[TRUENO_MOST_RECENT];
-} choice_memory;
 
 /* bind.c: roles to weights; shapes proven. The engine's backend, config and arch are set. */
 trueno_status bind_weights(realizar_engine *e, trueno_error *err);
@@ -124,22 +138,24 @@ trueno_status activations_reserve(realizar_engine *e, int32_t rows, int32_t want
                                   trueno_error *err);
 void activations_free(realizar_engine *e);
 
-/* step.c: memory for putting steps together; then compute items, gathered with other callers'.
- * choices: [n_items], a token to choose after an item's last row, on the device; or NULL. leave:
- * the choices may still be under way on return. */
+/* step.c: memory for putting steps together; then compute items, gathered with other callers', and
+ * queue the choices that their sessions ask the backend for. leave: the step may still be under way
+ * on return. */
 trueno_status step_prepare(realizar_engine *e, trueno_error *err);
-trueno_status step_compute(realizar_engine *e, const realizar_step_item *items,
-                           trueno_choice *const *choices, int32_t n_items, bool leave,
-                           trueno_error *err);
+trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
+                           bool leave, trueno_error *err);
+
+/* session_step.c: forget chosen tokens that have not been computed. */
+void session_forget_choices(realizar_session *s);
 
 /* choice.c: the marks of ids that are no tokens, in the backend's memory. */
 trueno_status choice_prepare(realizar_engine *e, trueno_error *err);
 /* Can the sampler's settings be followed on the device? */
 bool choice_possible(const realizar_engine *e, const realizar_sampler *sampler);
-/* Draw for the token after the session's tokens and `next` (TRUENO_TOKEN_CHOSEN: the one that is
- * being chosen). `choice` points into the session and the sampler. */
-void choice_make(const realizar_session *s, realizar_sampler *sampler, int32_t next,
-                 choice_memory *memory);
+/* Draw for the token after the session's tokens and `tokens` (TRUENO_TOKEN_CHOSEN alone: the one
+ * that is being chosen). The choice points into `memory`, the session and the sampler. */
+void choice_make(const realizar_session *s, realizar_sampler *sampler, const int32_t *tokens,
+                 int32_t count, choice_memory *memory);
 /* Wait for the result. */
 trueno_status choice_result(const realizar_session *s, const trueno_choice *choice,
                             realizar_candidate *out, trueno_error *err);

@@ -2,9 +2,6 @@
 /* One timeline: tokens, keys and values, logits; sync to a prefix, append, rewind. */
 #include "internal.h"
 
-#include <string.h>
-#include <unistd.h>
-
 static trueno_status session_alloc(realizar_session *s, trueno_error *err)
 {
     const realizar_engine *e = s->engine;
@@ -108,108 +105,11 @@ void realizar_session_watch(realizar_session *s, const realizar_watch *watch)
 
 void realizar_session_rewind(realizar_session *s, int32_t length)
 {
-    if (length >= 0 && length < s->length) {
-        s->length = length;
-        s->has_logits = false;
-    }
-}
-
-/* Tokens chosen after a step: where there is a choice, by the backend. */
-static trueno_status collect_choices(const realizar_step_item *items, trueno_choice *const *choices,
-                                     int32_t n_items, trueno_error *err)
-{
-    trueno_status status = TRUENO_OK;
-
-    for (int32_t i = 0; i < n_items && status == TRUENO_OK; i++) {
-        realizar_session *s = items[i].session;
-
-        if (choices[i] != NULL)
-            status = choice_result(s, choices[i], items[i].chosen, err);
-        else if (items[i].sampler != NULL)
-            status = realizar_sampler_choose(items[i].sampler, s->logits, s->tokens, s->length,
-                                             items[i].chosen, err);
-    }
-    return status;
-}
-
-static bool backend_chooses(const realizar_step_item *item)
-{
-    return item->sampler != NULL && item->count == 1 && item->session->watch.fn == NULL &&
-           choice_possible(item->session->engine, item->sampler);
-}
-
-static trueno_status step_and_choose(realizar_engine *e, const realizar_step_item *items,
-                                     int32_t n_items, trueno_error *err)
-{
-    size_t bytes = (size_t)n_items * sizeof(choice_memory),
-           list_bytes = (size_t)n_items * sizeof(trueno_choice *);
-    choice_memory *memory = trueno_allocate_zero(e->allocator, bytes);
-    trueno_choice **choices = trueno_allocate_zero(e->allocator, list_bytes);
-    trueno_status status;
-
-    if (memory == NULL || choices == NULL) {
-        status = trueno_fail(err, TRUENO_NO_MEMORY, "no memory for %d choices", n_items);
-    } else {
-        for (int32_t i = 0; i < n_items; i++)
-            if (backend_chooses(&items[i])) {
-                choice_make(items[i].session, items[i].sampler, items[i].tokens[0], &memory[i]);
-                choices[i] = &memory[i].choice;
-            }
-        status = step_compute(e, items, choices, n_items, false, err);
-        if (status == TRUENO_OK)
-            status = collect_choices(items, choices, n_items, err);
-    }
-    trueno_release(e->allocator, memory, bytes);
-    trueno_release(e->allocator, choices, list_bytes);
-    return status;
-}
-
-static trueno_status check_item(const realizar_engine *e, const realizar_step_item *item,
-                                trueno_error *err)
-{
-    const realizar_session *s = item->session;
-
-    if (s->engine != e)
-        return trueno_fail(err, TRUENO_USAGE, "a session of another engine in a step");
-    if (item->count <= 0)
-        return trueno_fail(err, TRUENO_USAGE, "a step item of %d tokens, at least 1 is needed",
-                           item->count);
-    if (item->count > s->context - s->length)
-        return trueno_fail(err, TRUENO_USAGE,
-                           "%d tokens after %d do not fit the context of %d positions", item->count,
-                           s->length, s->context);
-    if (item->sampler != NULL && (item->chosen == NULL || item->wanted == REALIZAR_ROWS_NONE))
-        return trueno_fail(err, TRUENO_USAGE, "a sampler without %s",
-                           item->chosen == NULL ? "a place for its token" : "a wanted row");
-    for (int32_t i = 0; i < item->count; i++)
-        if (item->tokens[i] < 0 || item->tokens[i] >= e->config->vocab_size)
-            return trueno_fail(err, TRUENO_USAGE, "token id %d, the vocabulary has %d",
-                               item->tokens[i], e->config->vocab_size);
-    return TRUENO_OK;
-}
-
-trueno_status realizar_step(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
-                            trueno_error *err)
-{
-    if (getpid() != e->process)
-        return trueno_fail(
-            err, TRUENO_USAGE,
-            "the engine was opened by process %d, of which %d is a fork: open it anew",
-            (int)e->process, (int)getpid());
-    for (int32_t i = 0; i < n_items; i++) {
-        trueno_status status = check_item(e, &items[i], err);
-
-        if (status < 0)
-            return status;
-        for (int32_t j = 0; j < i; j++)
-            if (items[j].session == items[i].session)
-                return trueno_fail(err, TRUENO_USAGE, "a session twice in one step (items %d, %d)",
-                                   j, i);
-    }
-    for (int32_t i = 0; i < n_items; i++)
-        if (items[i].sampler != NULL)
-            return step_and_choose(e, items, n_items, err);
-    return n_items > 0 ? step_compute(e, items, NULL, n_items, false, err) : TRUENO_OK;
+    if (length < 0 || length >= s->length)
+        return;
+    s->length = length;
+    s->has_logits = false;
+    session_forget_choices(s);
 }
 
 trueno_status realizar_session_append(realizar_session *s, const int32_t *tokens, int32_t count,

@@ -11,7 +11,6 @@
 typedef struct step_request {
     struct step_request *next;
     realizar_step_item item;
-    trueno_choice *choice;
     int32_t done; /* tokens computed */
     bool leave, finished;
     trueno_status status;
@@ -107,9 +106,11 @@ static void plan_span(step_plan *plan, step_request *r, int32_t most)
     span->wanted = all || last ? r->item.wanted : REALIZAR_ROWS_NONE;
     if (r->item.logits != NULL)
         span->logits = r->item.logits + (all ? (size_t)r->done * vocab : 0);
-    else if (span->wanted == REALIZAR_ROWS_LAST && r->choice == NULL)
+    else if (span->wanted == REALIZAR_ROWS_LAST && session->asked == NULL)
         span->logits = session->logits;
-    span->choice = last ? r->choice : NULL;
+    span->choice = last ? session->asked : NULL;
+    if (last && r->item.sampler != NULL && session->asked == NULL)
+        span->last_logits = session->logits; /* the host chooses from them */
     if (r->item.hidden != NULL)
         span->hidden = r->item.hidden + (all ? (size_t)r->done * hidden : 0);
     plan->spans[rows->n_spans] = (trueno_span){session->kv, rows->n_rows, n, session->length};
@@ -150,7 +151,7 @@ static void advance(realizar_engine *e, const step_plan *plan)
         memcpy(session->tokens + session->length, plan->tokens + span->first_row,
                (size_t)span->n_rows * sizeof(int32_t));
         session->length += span->n_rows;
-        session->has_logits = span->logits == session->logits && span->logits != NULL;
+        session->has_logits = span->logits == session->logits || span->last_logits != NULL;
         r->done += span->n_rows;
         if (r->done == r->item.count)
             finish(e, r, TRUENO_OK, NULL);
@@ -243,9 +244,8 @@ static void run_requests(realizar_engine *e, step_request *requests, int32_t n)
     pthread_mutex_unlock(&e->lock);
 }
 
-trueno_status step_compute(realizar_engine *e, const realizar_step_item *items,
-                           trueno_choice *const *choices, int32_t n_items, bool leave,
-                           trueno_error *err)
+trueno_status step_compute(realizar_engine *e, const realizar_step_item *items, int32_t n_items,
+                           bool leave, trueno_error *err)
 {
     size_t bytes = (size_t)n_items * sizeof(step_request);
     step_request one = {0}, *requests = &one;
@@ -255,7 +255,6 @@ trueno_status step_compute(realizar_engine *e, const realizar_step_item *items,
         return trueno_fail(err, TRUENO_NO_MEMORY, "no memory for a step of %d items", n_items);
     for (int32_t i = 0; i < n_items; i++) {
         requests[i].item = items[i];
-        requests[i].choice = choices != NULL ? choices[i] : NULL;
         requests[i].leave = leave;
     }
     run_requests(e, requests, n_items);

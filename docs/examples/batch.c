@@ -25,13 +25,12 @@ static void must(trueno_status status)
     exit(1);
 }
 
-/* The next token of a conversation whose logits are new; false when its turn has ended. */
-static bool choose(conversation *c, realizar_sampler *sampler, const realizar_tokenizer *tokenizer)
+/* Take in the next token of a conversation; false when its turn has ended. */
+static bool hear(conversation *c, const realizar_tokenizer *tokenizer)
 {
     realizar_candidate token;
 
-    must(realizar_sampler_choose(sampler, realizar_session_logits(c->session), c->answer, c->length,
-                                 &token, &err));
+    must(realizar_session_chosen(c->session, &token, &err));
     if (c->length == MAX_TOKENS || realizar_tokenizer_is_end(tokenizer, token.id))
         return false;
     c->answer[c->length++] = token.id;
@@ -41,6 +40,7 @@ static bool choose(conversation *c, realizar_sampler *sampler, const realizar_to
 static void answer_all(conversation *all, int32_t n, realizar_engine *engine,
                        realizar_sampler *sampler)
 {
+    const int32_t next = REALIZAR_TOKEN_CHOSEN;
     realizar_step_item items[MAX_QUESTIONS] = {0};
     conversation *of[MAX_QUESTIONS]; /* whose item it is */
     for (int32_t i = 0; i < n; i++) {
@@ -49,19 +49,21 @@ static void answer_all(conversation *all, int32_t n, realizar_engine *engine,
         items[i].tokens = all[i].prompt.ids;
         items[i].count = (int32_t)all[i].prompt.count;
         items[i].wanted = REALIZAR_ROWS_LAST;
+        items[i].sampler = sampler;
     }
+    must(realizar_step_ahead(engine, items, n, &err));
     for (int32_t still; n > 0; n = still) {
-        must(realizar_step(engine, items, n, &err));
-        still = 0;
         for (int32_t i = 0; i < n; i++) {
-            conversation *c = of[i];
-            if (!choose(c, sampler, realizar_engine_tokenizer(engine)))
-                continue;
-            of[still] = c;
-            items[still].session = c->session;
-            items[still].tokens = &c->answer[c->length - 1];
-            items[still++].count = 1;
+            items[i].tokens = &next; /* which one is not known yet: a GPU need not wait for us */
+            items[i].count = 1;
         }
+        must(realizar_step_ahead(engine, items, n, &err));
+        still = 0;
+        for (int32_t i = 0; i < n; i++)
+            if (hear(of[i], realizar_engine_tokenizer(engine))) {
+                of[still] = of[i];
+                items[still++] = items[i];
+            }
     }
 }
 

@@ -34,7 +34,8 @@ TRUENO_API void realizar_session_free(realizar_session *session);
 /** The engine it belongs to. */
 TRUENO_API realizar_engine *realizar_session_engine(const realizar_session *session);
 
-/** Positions computed so far, and their tokens (borrowed until the next call that changes them). */
+/** Positions computed so far, and their tokens (borrowed until the next call that changes them; -1:
+ *  one that realizar_step_ahead() computed and nobody has asked for). */
 TRUENO_API int32_t realizar_session_length(const realizar_session *session);
 TRUENO_API const int32_t *realizar_session_tokens(const realizar_session *session);
 
@@ -110,6 +111,37 @@ typedef struct realizar_step_item {
  */
 TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_step_item *items,
                                        int32_t n_items, trueno_error *err);
+
+/** Instead of a token, alone in an item of realizar_step_ahead(): the one that was chosen behind
+ * the session's last row and has not been asked for. */
+#define REALIZAR_TOKEN_CHOSEN (-1)
+
+/**
+ * As realizar_step(), without waiting for the tokens that a GPU chooses: `chosen` of the items is
+ * not used, realizar_session_chosen() gives each session's tokens in order. With
+ * REALIZAR_TOKEN_CHOSEN the next step begins before the tokens of this one are known, and the
+ * device does not wait for what the caller does between two steps. A GPU follows temperature 0 or a
+ * top_k of 1 to 256, up to 16 biases, penalties over up to 64 tokens. With other settings, on other
+ * backends and for a watched session the token is chosen before this returns; what a caller does is
+ * the same. A session may have two tokens that are chosen and not asked for.
+ *
+ * Any other computation of the session forgets them, and so does realizar_session_rewind() with
+ * what it forgets; one that has been computed stays in the timeline.
+ * Errors besides those of realizar_step(): TRUENO_USAGE for a third token of a session and for
+ * REALIZAR_TOKEN_CHOSEN where there is none. A failure of the device may be told by a later call.
+ */
+TRUENO_API trueno_status realizar_step_ahead(realizar_engine *engine,
+                                             const realizar_step_item *items, int32_t n_items,
+                                             trueno_error *err);
+
+/**
+ * Wait for the token chosen behind a row of realizar_step_ahead(), the oldest that has not been
+ * asked for. TRUENO_USAGE when there is none; TRUENO_INFERENCE when the logits are not finite or
+ * every token is forbidden; TRUENO_NO_DEVICE or TRUENO_INFERENCE when the backend failed: the
+ * positions from the token on are then forgotten. The thread rule is the session's.
+ */
+TRUENO_API trueno_status realizar_session_chosen(realizar_session *session, realizar_candidate *out,
+                                                 trueno_error *err);
 
 #ifdef __cplusplus
 }

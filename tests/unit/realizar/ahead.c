@@ -1,115 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Generation that runs ahead of its tokens, on a CPU backend that is given the operations for it:
- * the same tokens as without, and sessions as they should be afterwards. */
-#include "../../support/choice_rules.h"
-#include "internal.h"
-#include "support.h"
+/* Generation that runs ahead of its tokens: the same tokens as without, and sessions as they should
+ * be afterwards. */
+#include "fake_device.h"
 
-enum { MOST_SESSIONS = 8, MOST_TOKENS = 512, ANSWER = 100 };
-
-/* What the fake operations know of a session. */
-typedef struct fake_session {
-    const trueno_kv *kv;
-    int32_t last;
-    uint64_t n;
-    trueno_chosen result[TRUENO_CHOICES_KEPT];
-} fake_session;
-
-static struct {
-    trueno_status (*step_begin)(trueno_backend *be, const trueno_rows *rows, trueno_error *err);
-    fake_session session[MOST_SESSIONS];
-    trueno_rows rows;
-    int32_t tokens[MOST_TOKENS];
-    int n_chosen_tokens, n_left, fail_at;
-} fake;
-
-static fake_session *find(const trueno_kv *kv)
-{
-    for (int i = 0; i < MOST_SESSIONS; i++)
-        if (fake.session[i].kv == kv || fake.session[i].kv == NULL) {
-            fake.session[i].kv = kv;
-            return &fake.session[i];
-        }
-    fail_msg("too many sessions");
-    return NULL;
-}
-
-/* Put the chosen tokens in, as a device does it by itself. */
-static trueno_status fake_begin(trueno_backend *be, const trueno_rows *rows, trueno_error *err)
-{
-    fake.rows = *rows;
-    assert_true(rows->n_rows <= MOST_TOKENS);
-    for (int32_t s = 0; s < rows->n_spans; s++)
-        for (int32_t i = 0; i < rows->spans[s].n_rows; i++) {
-            int32_t row = rows->spans[s].first_row + i, token = rows->tokens[row];
-
-            fake.n_chosen_tokens += token == TRUENO_TOKEN_CHOSEN;
-            fake.tokens[row] = token == TRUENO_TOKEN_CHOSEN ? find(rows->spans[s].kv)->last : token;
-        }
-    fake.rows.tokens = fake.tokens;
-    return fake.step_begin(be, &fake.rows, err);
-}
-
-static trueno_status fake_choose(trueno_backend *be, const float *logits, int32_t n, int32_t width,
-                                 trueno_choice *choices, trueno_error *err)
-{
-    candidate *list = malloc((size_t)width * sizeof *list);
-
-    (void)be;
-    (void)err;
-    for (int32_t i = 0; i < n; i++) {
-        trueno_choice *c = &choices[i];
-        fake_session *s;
-        trueno_chosen *out;
-        int kept, at;
-
-        if (c->top_k == 0)
-            continue;
-        s = find(c->kv);
-        c->ticket = ++s->n;
-        out = &s->result[c->ticket % TRUENO_CHOICES_KEPT];
-        kept = list_candidates(logits + (size_t)i * (size_t)width, c->forbidden, width, c, s->last,
-                               list);
-        at = kept > 1 ? draw_candidate(list, kept, c->random) : 0;
-        *out = (trueno_chosen){kept > 0 ? list[at].id : TRUENO_CHOSEN_NONE, -1, 1};
-        s->last = out->id;
-    }
-    free(list);
-    return TRUENO_OK;
-}
-
-static trueno_status fake_chosen(trueno_backend *be, const trueno_kv *kv, uint64_t ticket,
-                                 trueno_chosen *out, trueno_error *err)
-{
-    fake_session *s = find(kv);
-
-    (void)be;
-    assert_true(ticket <= s->n && ticket + TRUENO_CHOICES_KEPT > s->n);
-    if (fake.fail_at > 0 && --fake.fail_at == 0)
-        return trueno_fail(err, TRUENO_INFERENCE, "the device is lost");
-    *out = s->result[ticket % TRUENO_CHOICES_KEPT];
-    return TRUENO_OK;
-}
-
-static trueno_status fake_leave(trueno_backend *be, trueno_error *err)
-{
-    fake.n_left++;
-    return be->step_end(be, err);
-}
-
-static realizar_engine *open_fake(void)
-{
-    realizar_engine *e = open_demo(NULL);
-
-    memset(&fake, 0, sizeof fake);
-    fake.step_begin = e->backend->step_begin;
-    e->backend->step_begin = fake_begin;
-    e->backend->choose = fake_choose;
-    e->backend->chosen = fake_chosen;
-    e->backend->step_leave = fake_leave;
-    assert_true(realizar_engine_chooses(e));
-    return e;
-}
+enum { ANSWER = 100 };
 
 typedef struct answer_of {
     realizar_finish finish;
@@ -148,8 +42,7 @@ static void answer(realizar_engine *e, realizar_generation_options *o, bool ahea
     realizar_generation_free(g);
     assert_int_equal(realizar_session_length(s), (int32_t)count + n - 1);
     realizar_session_free(s);
-    for (int i = 0; i < MOST_SESSIONS; i++) /* a later session may get the same address */
-        fake.session[i] = (fake_session){0};
+    fake_forget_sessions();
 }
 
 static void compare(realizar_engine *e, realizar_generation_options *o)
@@ -248,67 +141,9 @@ static void ends_in_the_middle(void **state)
         realizar_generation_free(g);
         assert_int_equal(realizar_session_length(s), count + n - 1);
         realizar_session_free(s);
-        for (int i = 0; i < MOST_SESSIONS; i++)
-            fake.session[i] = (fake_session){0};
+        fake_forget_sessions();
     }
     realizar_engine_close(e);
-}
-
-/* A step of several sessions with a sampler each, chosen by the backend or by the host. */
-static void steps_choose(void **state)
-{
-    (void)state;
-    for (int by_backend = 0; by_backend < 2; by_backend++) {
-        realizar_engine *e = by_backend ? open_fake() : open_demo(NULL);
-        realizar_session *s[3];
-        realizar_sampler *sampler[3];
-        realizar_sampling o;
-        realizar_step_item items[3];
-        realizar_candidate chosen[3];
-        int32_t prompt[128], count = (int32_t)encode(e, QUESTION, prompt, 128);
-        trueno_error err = {0};
-
-        realizar_sampling_init(&o, sizeof o);
-        o.temperature = 0;
-        for (int i = 0; i < 3; i++) {
-            s[i] = open_session(e);
-            CHECK_OK(realizar_session_append(s[i], prompt, count - 1 - i, &err));
-            CHECK_OK(realizar_sampler_new(&sampler[i], &o, realizar_engine_tokenizer(e),
-                                          realizar_engine_vocab_size(e), NULL, &err));
-            items[i] = (realizar_step_item){.session = s[i],
-                                            .tokens = prompt + count - 1 - i,
-                                            .count = 1,
-                                            .wanted = REALIZAR_ROWS_LAST,
-                                            .sampler = i < 2 ? sampler[i] : NULL,
-                                            .chosen = &chosen[i]};
-        }
-        CHECK_OK(realizar_step(e, items, 3, &err));
-        assert_non_null(realizar_session_logits(s[2]));
-        for (int i = 0; i < 2; i++) {
-            const float *logits;
-            int32_t best = 0;
-
-            assert_true((realizar_session_logits(s[i]) == NULL) == (by_backend == 1));
-            realizar_session_rewind(s[i], count - 1 - i);
-            CHECK_OK(realizar_session_append(s[i], prompt + count - 1 - i, 1, &err));
-            logits = realizar_session_logits(s[i]);
-            for (int32_t id = 0; id < realizar_engine_vocab_size(e); id++)
-                if (logits[id] > logits[best] &&
-                    !realizar_tokenizer_is_unused(realizar_engine_tokenizer(e), id))
-                    best = id;
-            assert_int_equal(chosen[i].id, best);
-        }
-        items[0].chosen = NULL;
-        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
-        items[0].chosen = &chosen[0];
-        items[0].wanted = REALIZAR_ROWS_NONE;
-        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
-        for (int i = 0; i < 3; i++) {
-            realizar_session_free(s[i]);
-            realizar_sampler_free(sampler[i]);
-        }
-        realizar_engine_close(e);
-    }
 }
 
 int main(void)
@@ -317,7 +152,6 @@ int main(void)
         cmocka_unit_test(tokens_are_the_same),
         cmocka_unit_test(others_are_not_run_ahead),
         cmocka_unit_test(ends_in_the_middle),
-        cmocka_unit_test(steps_choose),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
