@@ -234,8 +234,9 @@ static trueno_status results(pass *p, trueno_error *err)
         if (p->config->logit_softcap > 0)
             p->be->softcap(p->be, p->config->logit_softcap, a->logits, n, vocab);
         stage_end(&p->w, REALIZAR_STAGE_LM_HEAD, -1, APR_OUTPUT, a->logits, vocab, m->output_bytes);
-        if ((status = choose(p, first, n, err)) < 0 ||
-            (status = deliver(p, a->last, hidden, first, n, false, err)) < 0 ||
+        /* hidden rows first: what is begun for a choice keeps the logits alone */
+        if ((status = deliver(p, a->last, hidden, first, n, false, err)) < 0 ||
+            (status = choose(p, first, n, err)) < 0 ||
             (status = deliver(p, a->logits, vocab, first, n, true, err)) < 0)
             return status;
     }

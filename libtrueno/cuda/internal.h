@@ -68,6 +68,7 @@ typedef struct operation {
     trueno_attention attention;
     trueno_attention_watch watch;
     int32_t first_row;              /* gather: where its rows lie among the step's */
+    bool whole;                     /* gather: of all rows of the step, in order */
     const uint64_t *gate_up, *down; /* experts: device addresses of their matrices */
     const trueno_weight *down_weight;
     int32_t n_experts, n_used;

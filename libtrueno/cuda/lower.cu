@@ -300,13 +300,13 @@ static void run_choose(cuda_backend *be, const operation *o)
                       o->width, facts);
 }
 
-/* The only row of a step, gathered, normalised in place and multiplied: its copy is not needed. */
-static bool is_copy_of_row(const pass *p, int i)
+/* All rows of a step, gathered, normalised in place and multiplied: their copies are not needed. */
+static bool is_needless_copy(const pass *p, int i)
 {
     const operation *o = &p->ops[i];
 
-    return p->be->rows != NULL && p->be->key.n_rows == 1 && o->n == 1 && i + 2 < p->n_ops &&
-           o[1].kind == OP_NORM && o[1].x == o->y && o[1].y == o->y && can_take_norm(p, i + 1);
+    return o->whole && i + 2 < p->n_ops && o[1].kind == OP_NORM && o[1].x == o->y &&
+           o[1].y == o->y && can_take_norm(p, i + 1);
 }
 
 /* Embedding at ops[i] also computes the angles of the step's first rotation. */
@@ -364,7 +364,7 @@ static int run_one(pass *p, int i)
         launch_add_gated(l, o->bias, o->x, o->n, o->width, o->y);
         return 1;
     case OP_GATHER:
-        if (is_copy_of_row(p, i)) {
+        if (is_needless_copy(p, i)) {
             operation norm = o[1];
 
             norm.x = o->x;

@@ -189,6 +189,16 @@ static void op_add_gated(trueno_backend *table, const float *gate, const float *
     recorded(be);
 }
 
+static bool is_whole_step(const cuda_backend *be, const int32_t *rows, int32_t n)
+{
+    if (be->rows == NULL || n != be->key.n_rows)
+        return false;
+    for (int32_t i = 0; i < n; i++)
+        if (rows[i] != i)
+            return false;
+    return true;
+}
+
 /* Row numbers travel with the step's rows; outside a step, alone. */
 static void op_gather(trueno_backend *table, const float *x, const int32_t *rows, int32_t n,
                       int32_t width, float *y)
@@ -201,6 +211,7 @@ static void op_gather(trueno_backend *table, const float *x, const int32_t *rows
     o->width = width;
     o->y = y;
     o->first_row = step_numbers(be, rows, n);
+    o->whole = is_whole_step(be, rows, n);
     recorded(be);
 }
 

@@ -24,7 +24,7 @@ static const type_mix MIXES[] = {
     {"Q3_K", TRUENO_Q3_K, TRUENO_Q3_K, TRUENO_Q3_K, TRUENO_Q5_K, TRUENO_Q5_K, TRUENO_Q6_K},
 };
 
-enum { RUNS = 7, TOKENS = 32, MOST_SESSIONS = 64, CHUNK = 2048 };
+enum { RUNS = 7, MOST_SESSIONS = 64, CHUNK = 2048 };
 
 static int runs = RUNS; /* 1: each stage once */
 
@@ -124,26 +124,28 @@ static void prompt_step(step_model *m, trueno_kv *kv, int at, int n)
         model_die(&err);
 }
 
+/* Each run of 128 tokens (of several sessions 64) begins at `depth` again. */
 static void time_decode(step_model *m, const char *mix, int n, int depth, const char *what)
 {
+    const int tokens = n == 1 ? 128 : 64;
     decoding d = {.n = n};
     double t[RUNS];
 
     for (int k = 0; k < n; k++) {
-        d.kv[k] = model_session(m, depth + TOKENS * (RUNS + 1), TRUENO_KV_F16);
+        d.kv[k] = model_session(m, depth + tokens, TRUENO_KV_F16);
         for (int at = 0; at < depth; at += CHUNK)
             prompt_step(m, d.kv[k], at, depth - at < CHUNK ? depth - at : CHUNK);
     }
     for (int run = -1; run < runs; run++) {
         double begin = seconds();
 
-        for (int i = 0; i < TOKENS; i++)
-            decode_step(m, &d, depth + (run + 1) * TOKENS + i);
+        for (int i = 0; i < tokens; i++)
+            decode_step(m, &d, depth + i);
         decode_wait(m, &d);
         if (run >= 0)
             t[run] = seconds() - begin;
     }
-    print_figure(m, mix, what, t, runs, (double)TOKENS * n);
+    print_figure(m, mix, what, t, runs, (double)tokens * n);
     for (int k = 0; k < n; k++)
         m->be->kv_free(m->be, d.kv[k]);
 }

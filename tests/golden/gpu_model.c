@@ -6,10 +6,11 @@
  * and the same largest logit wherever its margin is more than ten times the largest error of the
  * row); the same row by row; a second, longer prompt in a session gives what it gives in a new one,
  * as close as that; the same tokens whether they are chosen by the host or run ahead on the device,
- * for greedy and for drawn ones. With --same all files are one model: they give the same tokens.
- * The reference keeps keys and values as floats; with --kv-f32 the GPU does so too, for models
- * whose keys are so large that rounding them to halves is more than all else (the real Qwen2.5).
- * Exit 77 where there is no device.
+ * for greedy and for drawn ones; several sessions' steps begun before the tokens of the step before
+ * are known give the tokens of steps that wait. With --same all files are one model: they give the
+ * same tokens. The reference keeps keys and values as floats; with --kv-f32 the GPU does so too,
+ * for models whose keys are so large that rounding them to halves is more than all else (the real
+ * Qwen2.5). Exit 77 where there is no device.
  */
 #include "logits.h"
 
@@ -20,6 +21,7 @@
 
 enum { POSITIONS = 64, ANSWER = 64, PROMPT = 12, SEEDS = 4 };
 enum { FIRST_PROMPT = 2000, SECOND_PROMPT = 2600 };
+enum { BATCH = 12, BATCH_STEPS = 24 };
 
 static double bound = 2e-3;
 static trueno_kv_type kv_type = TRUENO_KV_F16;
@@ -236,6 +238,109 @@ static int check_choices(realizar_engine *gpu, const char *path, int32_t *greedy
     return failed;
 }
 
+/* BATCH sessions with prompts of different lengths and samplers of their own, all in each step;
+ * ahead: a step is begun before the tokens of the one before it are asked for. */
+static void run_batch(realizar_engine *e, bool ahead, int32_t out[BATCH_STEPS][BATCH])
+{
+    realizar_step_item items[BATCH];
+    realizar_session *s[BATCH];
+    realizar_sampler *sampler[BATCH];
+    realizar_candidate chosen[BATCH];
+    int32_t prompt[PROMPT + BATCH], unknown = REALIZAR_TOKEN_CHOSEN;
+    trueno_error err = {0};
+
+    make_ids(e, prompt, PROMPT + BATCH);
+    for (int i = 0; i < BATCH; i++) {
+        realizar_sampling o;
+
+        realizar_sampling_init(&o, sizeof o);
+        o.temperature = i % 2 ? 0.9f : 0.0f;
+        o.repeat_penalty = i % 3 ? 1.0f : 1.2f;
+        o.seed = (uint64_t)i;
+        require(realizar_session_new(&s[i], e, 0, &err), &err);
+        require(
+            realizar_sampler_new(&sampler[i], &o, NULL, realizar_engine_vocab_size(e), NULL, &err),
+            &err);
+        items[i] = (realizar_step_item){.session = s[i],
+                                        .tokens = prompt,
+                                        .count = PROMPT + i,
+                                        .wanted = REALIZAR_ROWS_LAST,
+                                        .sampler = sampler[i],
+                                        .chosen = &chosen[i]};
+    }
+    for (int t = 0; t < BATCH_STEPS + (ahead ? 1 : 0); t++) {
+        if (t < BATCH_STEPS)
+            require((ahead ? realizar_step_ahead : realizar_step)(e, items, BATCH, &err), &err);
+        for (int i = 0; i < BATCH; i++) {
+            if (ahead && t > 0)
+                require(realizar_session_chosen(s[i], &chosen[i], &err), &err);
+            if (!ahead || t > 0)
+                out[t - ahead][i] = chosen[i].id;
+            items[i].tokens = ahead ? &unknown : &chosen[i].id;
+            items[i].count = 1;
+        }
+    }
+    for (int i = 0; i < BATCH; i++) {
+        realizar_session_free(s[i]);
+        realizar_sampler_free(sampler[i]);
+    }
+}
+
+static int check_batch(realizar_engine *gpu, const char *path)
+{
+    int32_t want[BATCH_STEPS][BATCH], got[BATCH_STEPS][BATCH];
+    bool same;
+
+    run_batch(gpu, false, want);
+    run_batch(gpu, true, got);
+    same = memcmp(want, got, sizeof want) == 0;
+    printf("%s %s: %d steps of %d sessions, waited for and run ahead\n", same ? "ok    " : "FAILED",
+           path, BATCH_STEPS, BATCH);
+    return !same;
+}
+
+/* Hidden rows are the same beside a choice of the device as without one. */
+static int check_hidden(realizar_engine *gpu, const char *path)
+{
+    size_t width = (size_t)apr_model_config(realizar_engine_model(gpu))->hidden_size;
+    float *hidden = calloc(2 * width, sizeof *hidden);
+    int32_t prompt[PROMPT];
+    realizar_sampler *sampler;
+    realizar_sampling o;
+    realizar_session *s;
+    realizar_candidate chosen;
+    trueno_error err = {0};
+    int failed = 0;
+
+    if (hidden == NULL)
+        abort();
+    make_ids(gpu, prompt, PROMPT);
+    realizar_sampling_init(&o, sizeof o);
+    require(realizar_sampler_new(&sampler, &o, NULL, realizar_engine_vocab_size(gpu), NULL, &err),
+            &err);
+    require(realizar_session_new(&s, gpu, 0, &err), &err);
+    for (int32_t n = 1; n <= PROMPT; n += PROMPT - 1) {
+        for (int k = 0; k < 2; k++) {
+            realizar_step_item item = {.session = s,
+                                       .tokens = prompt,
+                                       .count = n,
+                                       .wanted = REALIZAR_ROWS_LAST,
+                                       .hidden = hidden + (size_t)k * width,
+                                       .sampler = k > 0 ? sampler : NULL,
+                                       .chosen = &chosen};
+
+            realizar_session_rewind(s, 0);
+            require(realizar_step(gpu, &item, 1, &err), &err);
+        }
+        failed += check_figures(path, "hidden rows beside a choice",
+                                compare(hidden + width, hidden, 1, (int32_t)width));
+    }
+    realizar_session_free(s);
+    realizar_sampler_free(sampler);
+    free(hidden);
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
     int first = 1, failed = 0;
@@ -256,6 +361,8 @@ int main(int argc, char **argv)
         failed += check_logits(gpu, argv[i]);
         failed += check_second_prompt(gpu, argv[i]);
         failed += check_choices(gpu, argv[i], got);
+        failed += check_batch(gpu, argv[i]);
+        failed += check_hidden(gpu, argv[i]);
         if (i == first)
             memcpy(want, got, sizeof want);
         if (all_same && i > first) {
