@@ -15,15 +15,13 @@ typedef struct bench_state {
     json_t *rows;
     int32_t *tokens; /* made-up ids, as many as the longest test needs */
     int32_t n_tokens;
-    double gb_s;     /* read beside the tests */
+    double gb_s;     /* read beside the tests; 0: not measured */
+    json_t *memory;  /* in use after the tests */
     size_t kv_bytes; /* most that a test's sessions had */
 } bench_state;
 
 /* `n` tokens of each of `batch` sessions: tokens per second. */
 trueno_status time_decode(bench_state *b, realizar_session **s, int32_t batch, int32_t n,
                           double *tok_s, trueno_error *err);
-
-/* Sequential read speed of memory with `threads` threads (0: the default number), in GB/s. */
-trueno_status measure_bandwidth(int threads, double *gb_s, trueno_error *err);
 
 #endif

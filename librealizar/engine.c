@@ -195,7 +195,8 @@ static trueno_status engine_new(realizar_engine **out, apr_model *model,
     pthread_cond_init(&e->changed, NULL);
     status = engine_fill(e, o, err);
     if (status < 0) {
-        (void)trueno_prefix(err, apr_model_path(model));
+        if (status != TRUENO_NO_DEVICE) /* that is no matter of the model's */
+            (void)trueno_prefix(err, apr_model_path(model));
         realizar_engine_close(e);
         return status;
     }
@@ -319,6 +320,22 @@ uint64_t realizar_engine_bytes_per_token(const realizar_engine *e)
         total += w->qkv_bytes + w->attn_out_bytes + w->ffn_bytes;
     }
     return total;
+}
+
+trueno_status realizar_engine_bandwidth(realizar_engine *e, double *gb_s, trueno_error *err)
+{
+    trueno_status status;
+
+    *gb_s = 0;
+    if (e->backend->bandwidth == NULL)
+        return trueno_fail(err, TRUENO_UNSUPPORTED, "backend %s does not measure its memory",
+                           e->backend->name);
+    pthread_mutex_lock(&e->lock);
+    while (e->leading) /* the backend belongs to the leading thread */
+        pthread_cond_wait(&e->changed, &e->lock);
+    status = e->backend->bandwidth(e->backend, gb_s, err);
+    pthread_mutex_unlock(&e->lock);
+    return status;
 }
 
 void realizar_engine_memory(const realizar_engine *e, trueno_memory_use *out)

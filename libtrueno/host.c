@@ -250,6 +250,7 @@ trueno_status host_init(host_backend *host, const char *name, const trueno_backe
     host->table.kv_bytes = host_kv_bytes;
     host->table.step_begin = host_step_begin;
     host->table.step_end = host_step_end;
+    host->table.bandwidth = host_bandwidth;
     return trueno_pool_new(&host->pool, threads, host->allocator, err);
 }
 

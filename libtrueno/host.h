@@ -46,6 +46,9 @@ typedef struct host_backend {
 trueno_status host_init(host_backend *host, const char *name, const trueno_backend_options *options,
                         trueno_error *err);
 
+/** bandwidth.c: the table's bandwidth(), with the pool's threads. */
+trueno_status host_bandwidth(trueno_backend *be, double *gb_s, trueno_error *err);
+
 /** Free what host_init() and steps made, not `host` itself. */
 void host_finish(host_backend *host);
 

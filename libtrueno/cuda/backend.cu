@@ -238,6 +238,7 @@ static void fill_table(trueno_backend *table)
     table->choose = cuda_choose;
     table->chosen = cuda_chosen;
     table->step_leave = cuda_step_leave;
+    table->bandwidth = cuda_bandwidth;
     record_fill(table);
 }
 

@@ -249,6 +249,9 @@ trueno_status cuda_choose(trueno_backend *table, const float *logits, int32_t n,
 trueno_status cuda_chosen(trueno_backend *table, const trueno_kv *kv, uint64_t ticket,
                           trueno_chosen *out, trueno_error *err);
 
+/* bandwidth.cu */
+trueno_status cuda_bandwidth(trueno_backend *table, double *gb_s, trueno_error *err);
+
 /* turns.cu */
 void frequencies_free(cuda_backend *be);
 /* Cosines and sines of the step's rows, computed where a rotation first needs them; `known`: those

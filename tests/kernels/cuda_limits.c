@@ -106,6 +106,25 @@ static void check_session(step_model *m)
     report("its memory is counted back", after.kv != before.kv, 0);
 }
 
+static void check_bandwidth(trueno_backend *be)
+{
+    void *piece[MOST_PIECES];
+    trueno_memory_use before, after;
+    trueno_error err = {0};
+    double gb_s = 0;
+    int n;
+
+    be->memory_use(be, &before);
+    expect("reading at full speed", be->bandwidth(be, &gb_s, &err), TRUENO_OK, &err);
+    be->memory_use(be, &after);
+    printf("memory is read at %.0f GB/s\n", gb_s);
+    report("as fast as any such device at least", !(gb_s > 20 && gb_s < 1e6), 0);
+    report("its memory is given back", after.device_free != before.device_free, 0);
+    n = take_memory(be, piece, 0);
+    expect("the same without memory", be->bandwidth(be, &gb_s, &err), TRUENO_NO_MEMORY, &err);
+    give_memory(be, piece, n);
+}
+
 /* Steps fail while memory is short and work again afterwards, with the same logits. */
 static void check_short_step(step_model *m)
 {
@@ -268,6 +287,7 @@ int main(int argc, char **argv)
     model_make(&m, be, &SMALL, &MIX);
     model_rows(&m, ROWS, 1);
     check_session(&m);
+    check_bandwidth(be);
     check_short_step(&m);
     model_free(&m);
     check_cycles(argc > 1 ? atoi(argv[1]) : 20);

@@ -96,6 +96,16 @@ TRUENO_API bool realizar_engine_chooses(const realizar_engine *engine);
 /** Bytes of weights that one decoded token reads. */
 TRUENO_API uint64_t realizar_engine_bytes_per_token(const realizar_engine *engine);
 
+/**
+ * How fast the memory that holds the weights can be read right now, by the backend's threads or
+ * device, in GB/s (1e9 bytes a second): realizar_engine_bytes_per_token() over this is the shortest
+ * time of a token. Takes some tenths of a second and up to 1 GiB meanwhile. TRUENO_NO_MEMORY,
+ * TRUENO_UNSUPPORTED where the backend cannot, TRUENO_INFERENCE when a device failed. Any thread:
+ * waits while a step is computed, and steps wait for it.
+ */
+TRUENO_API trueno_status realizar_engine_bandwidth(realizar_engine *engine, double *gb_s,
+                                                   trueno_error *err);
+
 /** Bytes in use now. */
 TRUENO_API void realizar_engine_memory(const realizar_engine *engine, trueno_memory_use *out);
 

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /** Raised on any change of the structs in this header: a module with another number is refused. */
-#define TRUENO_BACKEND_ABI 3
+#define TRUENO_BACKEND_ABI 4
 
 typedef struct trueno_backend trueno_backend;
 
@@ -299,6 +299,11 @@ struct trueno_backend {
     trueno_status (*chosen)(trueno_backend *be, const trueno_kv *kv, uint64_t ticket,
                             trueno_chosen *out, trueno_error *err);
     trueno_status (*step_leave)(trueno_backend *be, trueno_error *err);
+    /**
+     * How fast the backend's memory can be read now, in GB/s (1e9 bytes a second): the best of
+     * several passes over an array far larger than caches, which is allocated and released.
+     */
+    trueno_status (*bandwidth)(trueno_backend *be, double *gb_s, trueno_error *err);
 };
 
 /** Defaults into *o; `size` is sizeof *o of the caller. */

@@ -4,6 +4,7 @@
  * cut into steps, on rewinds, on other sessions' rows, on the number of threads, or on being
  * watched.
  */
+#include "internal.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -301,6 +302,21 @@ static void bad_items_are_refused(void **state)
     realizar_session_free(t);
 }
 
+static void bandwidth_is_measured(void **state)
+{
+    realizar_engine *e = open_demo(NULL);
+    trueno_error err = {0};
+    double gb_s = 0;
+
+    (void)state;
+    CHECK_OK(realizar_engine_bandwidth(e, &gb_s, &err));
+    assert_true(gb_s > 0);
+    e->backend->bandwidth = NULL;
+    assert_int_equal(realizar_engine_bandwidth(e, &gb_s, &err), TRUENO_UNSUPPORTED);
+    assert_int_equal((int)gb_s, 0);
+    realizar_engine_close(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(watching_changes_nothing),
         cmocka_unit_test(cancelled_sessions_stop),
         cmocka_unit_test(bad_items_are_refused),
+        cmocka_unit_test(bandwidth_is_measured),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -195,6 +195,31 @@ static void test_failed_allocations(void **state)
     }
 }
 
+static void test_bandwidth(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        counter c = {0};
+        const trueno_allocator allocator = {count_allocate, count_release, &c};
+        trueno_backend *be = open_backend(HOST_BACKENDS[i], &allocator);
+        int64_t live = c.live, calls = c.calls;
+        trueno_error err = {0};
+        double gb_s = -1;
+
+        assert_int_equal(be->bandwidth(be, &gb_s, &err), TRUENO_OK);
+        assert_true(gb_s > 0 && gb_s < 1e6);
+        assert_int_equal(c.live, live);
+        for (int64_t at = 1; at <= c.calls - calls; at++) {
+            c.calls = calls;
+            c.fail_at = calls + at;
+            assert_int_equal(be->bandwidth(be, &gb_s, &err), TRUENO_NO_MEMORY);
+            assert_int_equal((int)gb_s, 0);
+            assert_int_equal(c.live, live);
+        }
+        be->close(be);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_short_options), cmocka_unit_test(test_memory),
         cmocka_unit_test(test_kv_memory),     cmocka_unit_test(test_kv_errors),
         cmocka_unit_test(test_weight_errors), cmocka_unit_test(test_failed_allocations),
+        cmocka_unit_test(test_bandwidth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
