@@ -26,41 +26,39 @@ static void must(trueno_status status)
 }
 
 /* Take in the next token of a conversation; false when its turn has ended. */
-static bool hear(conversation *c, const realizar_tokenizer *tokenizer)
+static bool hear(conversation *c, realizar_engine *engine)
 {
     realizar_candidate token;
 
     must(realizar_session_chosen(c->session, &token, &err));
-    if (c->length == MAX_TOKENS || realizar_tokenizer_is_end(tokenizer, token.id))
+    if (c->length == MAX_TOKENS ||
+        realizar_tokenizer_is_end(realizar_engine_tokenizer(engine), token.id))
         return false;
     c->answer[c->length++] = token.id;
     return true;
 }
 
-static void answer_all(conversation *all, int32_t n, realizar_engine *engine,
-                       realizar_sampler *sampler)
+static void answer_all(conversation *all, int32_t n, realizar_engine *engine, realizar_sampler *s)
 {
     const int32_t next = REALIZAR_TOKEN_CHOSEN;
     realizar_step_item items[MAX_QUESTIONS] = {0};
     conversation *of[MAX_QUESTIONS]; /* whose item it is */
     for (int32_t i = 0; i < n; i++) {
-        of[i] = &all[i];
-        items[i].session = all[i].session;
+        items[i].session = (of[i] = &all[i])->session;
         items[i].tokens = all[i].prompt.ids;
         items[i].count = (int32_t)all[i].prompt.count;
         items[i].wanted = REALIZAR_ROWS_LAST;
-        items[i].sampler = sampler;
+        items[i].sampler = s;
     }
     must(realizar_step_ahead(engine, items, n, &err));
-    for (int32_t still; n > 0; n = still) {
+    for (int32_t still = 0; n > 0; n = still, still = 0) {
         for (int32_t i = 0; i < n; i++) {
             items[i].tokens = &next; /* which one is not known yet: a GPU need not wait for us */
             items[i].count = 1;
         }
         must(realizar_step_ahead(engine, items, n, &err));
-        still = 0;
         for (int32_t i = 0; i < n; i++)
-            if (hear(of[i], realizar_engine_tokenizer(engine))) {
+            if (hear(of[i], engine)) {
                 of[still] = of[i];
                 items[still++] = items[i];
             }
