@@ -6,6 +6,14 @@
 /* PAIR_WARPS: that do for pairs */
 enum { BATCH_SLOTS = 2, PAIR_WARPS = 8, FEW_SHARED = 72 << 10 };
 
+/* Bytes of a slot of a warp's ring, for one row tile. */
+static int slot_bytes(int type, int m_tiles)
+{
+    layout_info info = layout_get(type);
+
+    return info.steps > 0 ? info.unit_bytes : piece_bytes(type, m_tiles);
+}
+
 static batch_fn find_kernel(int type, int m_tiles, int n_tiles, int planes)
 {
     batch_fn fn = batch_k(type, m_tiles, n_tiles);
@@ -49,14 +57,14 @@ static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int 
 {
     const weight_segment *s = &a->segment;
     layout_info info = layout_get(s->type);
-    int groups = info.steps > 0 ? 4 * info.steps : 8;
+    int groups = info.steps > 0 ? 4 * info.steps : 8, slot = slot_bytes(s->type, m_tiles);
     int x_bytes = groups * n_tiles * planes * 512 + 8;
     int jobs = a->pair_rows > 0 ? a->pair_rows / 16 : s->tiles, most;
 
     for (a->warps = batch_warps(m_tiles);; a->warps = a->warps > 4 ? a->warps - 4 : a->warps / 2) {
-        most = units_that_fit(l, a->warps, m_tiles, n_tiles, info.unit_bytes, x_bytes);
+        most = units_that_fit(l, a->warps, m_tiles, n_tiles, slot, x_bytes);
         if (m_tiles == 2 && a->warps > PAIR_WARPS && most < s->units &&
-            units_that_fit(l, PAIR_WARPS, m_tiles, n_tiles, info.unit_bytes, x_bytes) >= s->units)
+            units_that_fit(l, PAIR_WARPS, m_tiles, n_tiles, slot, x_bytes) >= s->units)
             continue; /* further slices would cost more than further warps save */
         if (most > 0 || a->warps == 1)
             break;
@@ -64,16 +72,16 @@ static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int 
     a->slices = (s->units + most - 1) / most;
     a->slice_units = (s->units + a->slices - 1) / a->slices;
     for (a->slots = BATCH_SLOTS; a->slots > 1; a->slots--)
-        if (warps_bytes(a->warps, a->slots, m_tiles, n_tiles, info.unit_bytes) +
+        if (warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot) +
                 a->slice_units * x_bytes <=
             l->shared_bytes - 1024)
             break;
-    a->ring_bytes = batch_ring(a->slots * m_tiles * info.unit_bytes, m_tiles * n_tiles * 512);
+    a->ring_bytes = batch_ring(a->slots * m_tiles * slot, m_tiles * n_tiles * 512);
     a->slices = (s->units + a->slice_units - 1) / a->slice_units;
     a->blocks = l->n_sm / (a->slices * passes) > 0 ? l->n_sm / (a->slices * passes) : 1;
     a->blocks = a->blocks < jobs ? a->blocks : jobs;
     return a->slice_units * x_bytes +
-           warps_bytes(a->warps, a->slots, m_tiles, n_tiles, info.unit_bytes);
+           warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot);
 }
 
 /* Floats and counters that launch_batch() needs. */

@@ -9,6 +9,7 @@
 
 #include "batch_sums.cuh"
 #include "gemm.cuh"
+#include "plain_pieces.cuh"
 #include "ring.cuh"
 
 /* The units of a weight type: groups of 32 columns in one, and how a warp multiplies with it. */
@@ -81,38 +82,61 @@ template <int M_TILES> __device__ __forceinline__ int job_tile(const batch_args 
     return M_TILES == 2 ? job + m * (a.pair_rows / 16) : job;
 }
 
-/* The same for plain rows: 256 columns from `first` on are the unit; x: the planes of a row
- * tile one behind the other. */
-template <int TYPE, int M_TILES, int N_TILES, int PLANES>
-__device__ __forceinline__ void multiply_plain(const batch_args &args, int job, int first, int low,
-                                               int high, const uint4 *x, int lane,
-                                               float sum[N_TILES][M_TILES][4])
+/* GROUPS groups of 32 columns from `col` on of plain rows, loaded from where they are. */
+template <int TYPE, int M_TILES, int GROUPS>
+__device__ __forceinline__ void load_plain(const batch_args &args, int job, int col, int columns,
+                                           int lane, uint32_t a[M_TILES][GROUPS][8])
 {
     const weight_segment &s = args.segment;
-    const int columns = s.row_bytes / (TYPE == TRUENO_F32 ? 4 : 2);
-
-#pragma unroll 1
-    for (int step = low; step < high; step++) {
-        const int col = first + 128 * step;
-        uint32_t a[M_TILES][4][8];
 
 #pragma unroll
-        for (int m = 0; m < M_TILES; m++) {
-            const uint8_t *rows[2];
+    for (int m = 0; m < M_TILES; m++) {
+        const uint8_t *rows[2];
 
-            for (int r = 0; r < 2; r++) {
-                const int row = job_tile<M_TILES>(args, job, m) * 16 + (lane >> 2) + 8 * r;
+        for (int r = 0; r < 2; r++) {
+            const int row = job_tile<M_TILES>(args, job, m) * 16 + (lane >> 2) + 8 * r;
 
-                rows[r] = s.data + (size_t)(row < s.rows ? row : 0) * s.row_bytes;
-            }
-#pragma unroll
-            for (int g = 0; g < 4; g++)
-                if (col + 32 * g < columns)
-                    plain_halves<TYPE>(rows, col + 32 * g, lane, a[m][g]);
+            rows[r] = s.data + (size_t)(row < s.rows ? row : 0) * s.row_bytes;
         }
 #pragma unroll
-        for (int g = 0; g < 4; g++) {
-            if (col + 32 * g >= columns)
+        for (int g = 0; g < GROUPS; g++)
+            if (col + 32 * g < columns)
+                plain_halves<TYPE>(rows, col + 32 * g, lane, a[m][g]);
+    }
+}
+
+/* The same for plain rows: 256 columns from `first` on are the unit; x: the planes of a row
+ * tile one behind the other. fetch: asks for the piece behind those that are under way. */
+template <int TYPE, int M_TILES, int N_TILES, int PLANES, class Fetch>
+__device__ __forceinline__ void multiply_plain(const batch_args &args, int job, int first, int low,
+                                               int high, const uint4 *x, int lane,
+                                               plain_pieces<TYPE, M_TILES> *pieces,
+                                               const Fetch &fetch, float sum[N_TILES][M_TILES][4])
+{
+    constexpr bool IN_PIECES = piece_bytes(TYPE, M_TILES) > 0;
+    constexpr int COLS = IN_PIECES ? piece_columns(M_TILES) : 128, GROUPS = COLS / 32;
+    const int columns = args.segment.row_bytes / (TYPE == TRUENO_F32 ? 4 : 2);
+
+#pragma unroll 1
+    for (int at = 128 * low; at < 128 * high; at += COLS) {
+        uint32_t a[M_TILES][GROUPS][8];
+
+        if constexpr (IN_PIECES) {
+            const uint8_t *piece = pieces->wait();
+
+#pragma unroll
+            for (int m = 0; m < M_TILES; m++)
+#pragma unroll
+                for (int g = 0; g < GROUPS; g++)
+                    piece_halves<TYPE, M_TILES>(piece, m, g, lane, a[m][g]);
+            pieces->done();
+            fetch();
+        } else {
+            load_plain<TYPE, M_TILES, GROUPS>(args, job, first + at, columns, lane, a);
+        }
+#pragma unroll
+        for (int g = 0; g < GROUPS; g++) {
+            if (first + at + 32 * g >= columns)
                 break;
 #pragma unroll
             for (int plane = PLANES - 1; plane >= 0; plane--) { /* the smaller numbers first */
@@ -120,7 +144,7 @@ __device__ __forceinline__ void multiply_plain(const batch_args &args, int job, 
 
 #pragma unroll
                 for (int i = 0; i < N_TILES; i++)
-                    rows[i] = x[(((step * 4 + g) * N_TILES + i) * PLANES + plane) * 32 + lane];
+                    rows[i] = x[(((at / 32 + g) * N_TILES + i) * PLANES + plane) * 32 + lane];
 #pragma unroll
                 for (int m = 0; m < M_TILES; m++)
                     multiply_group<M_TILES, N_TILES>(a[m][g], rows, m, sum);
@@ -216,22 +240,31 @@ __global__ __launch_bounds__(32 * batch_warps(M_TILES),
     uint64_t *bars = (uint64_t *)(firsts + warps * VALUES * 32);
     batch_rows<UNIT_16> x;
     warp_ring ring;
-    int ask = begin / B::STEPS, ask_job = first_job + ask / units, ask_unit = ask % units;
+    plain_pieces<TYPE, M_TILES> pieces;
+    constexpr bool IN_PIECES = piece_bytes(TYPE, M_TILES) > 0;
+    constexpr int PIECES = 128 / piece_columns(M_TILES);        /* of a step */
+    int ask = B::IN_BLOCKS ? begin / B::STEPS : PIECES * begin; /* a unit or a piece */
+    const int asks = B::IN_BLOCKS ? units : PIECES * steps;     /* of a job */
+    int ask_job = first_job + ask / asks, ask_at = ask % asks;
 
     auto fetch = [&]() {
         if constexpr (B::IN_BLOCKS) {
             const int bytes = ask * B::STEPS < end ? B::BYTES : 0;
             const uint8_t *from =
                 a.segment.data +
-                ((size_t)ask_job * a.segment.units + first_unit + ask_unit) * B::BYTES;
+                ((size_t)ask_job * a.segment.units + first_unit + ask_at) * B::BYTES;
 
             ring.ask(from, bytes, from + (size_t)(a.pair_rows / 16) * a.segment.units * B::BYTES,
                      M_TILES == 2 ? bytes : 0, lane);
-            ask++;
-            if (++ask_unit == units) {
-                ask_unit = 0;
-                ask_job++;
-            }
+        } else if constexpr (IN_PIECES) {
+            pieces.ask(a.segment, ask_job, a.pair_rows / 16,
+                       first_unit * 256 + ask_at * piece_columns(M_TILES), ask < PIECES * end,
+                       lane);
+        }
+        ask++;
+        if (++ask_at == asks) {
+            ask_at = 0;
+            ask_job++;
         }
     };
     beside_begin(a.beside);
@@ -239,9 +272,12 @@ __global__ __launch_bounds__(32 * batch_warps(M_TILES),
     if constexpr (B::IN_BLOCKS) {
         ring.begin(rings + (size_t)warp * a.ring_bytes, bars + a.slice_units + warp * a.slots,
                    a.slots, M_TILES * B::BYTES, lane);
+    }
+    if constexpr (IN_PIECES)
+        pieces.begin(rings + (size_t)warp * a.ring_bytes, a.slots);
+    if constexpr (B::IN_BLOCKS || IN_PIECES)
         for (int i = 0; i < a.slots; i++)
             fetch();
-    }
     beside_wait(a.beside);
     x.ask(a.x + blockIdx.y * a.pass_size + (size_t)first_unit * UNIT_16, units);
     float sum[N_TILES][M_TILES][4] = {};
@@ -265,7 +301,8 @@ __global__ __launch_bounds__(32 * batch_warps(M_TILES),
             multiply_packed<Unit<TYPE>, M_TILES, N_TILES>(w, low, high, x.wait(unit), lane, sum);
         } else {
             multiply_plain<TYPE, M_TILES, N_TILES, PLANES>(a, job, (first_unit + unit) * 256, low,
-                                                           high, x.wait(unit), lane, sum);
+                                                           high, x.wait(unit), lane, &pieces, fetch,
+                                                           sum);
         }
         at += high - low;
         unit += high == B::STEPS;

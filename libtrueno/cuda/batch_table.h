@@ -12,6 +12,18 @@ static constexpr int batch_warps(int m_tiles)
     return m_tiles == 1 ? 16 : 12;
 }
 
+/* Plain weights of 16 bits come in pieces of 128 columns of a row tile, or of 64 of both of a pair;
+ * bytes of one tile's part, 0 for other types: those are loaded when they are used. */
+__host__ __device__ constexpr int piece_columns(int m_tiles)
+{
+    return m_tiles == 2 ? 64 : 128;
+}
+
+__host__ __device__ constexpr int piece_bytes(int type, int m_tiles)
+{
+    return type == TRUENO_F16 || type == TRUENO_BF16 ? 16 * piece_columns(m_tiles) * 2 : 0;
+}
+
 typedef struct batch_args {
     weight_segment segment;
     const uint4 *x;       /* [passes][groups of 32 columns][row tiles][planes][32 lanes] */

@@ -70,6 +70,18 @@ __device__ __forceinline__ void share_scales(const T from[2][U::PARTS], int s, i
             to[row][part] = __shfl_sync(ALL_LANES, from[row][part], (lane & ~3) | s);
 }
 
+/* Eight 16-bit weights in a row as pairs of halves. */
+template <int TYPE> __device__ __forceinline__ void plain_pairs(const uint4 v, uint32_t h[4])
+{
+    const uint32_t w[4] = {v.x, v.y, v.z, v.w};
+
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        h[i] = TYPE == TRUENO_F16 ? w[i]
+                                  : pack_half2(__uint_as_float(w[i] << 16),
+                                               __uint_as_float(w[i] & 0xffff0000u));
+}
+
 /* A block of plain weights, 16 rows by 32 columns, as halves in the same order (columns natural).
  */
 template <int TYPE>
@@ -81,17 +93,8 @@ __device__ __forceinline__ void plain_halves(const uint8_t *const rows[2], int c
         const int at = col + 8 * (lane & 3);
         uint32_t h[4];
 
-        if (TYPE == TRUENO_F16) {
-            uint4 v = load_weights16(rows[row] + (size_t)at * 2);
-
-            h[0] = v.x, h[1] = v.y, h[2] = v.z, h[3] = v.w;
-        } else if (TYPE == TRUENO_BF16) {
-            uint4 v = load_weights16(rows[row] + (size_t)at * 2);
-            const uint32_t w[4] = {v.x, v.y, v.z, v.w};
-
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-                h[i] = pack_half2(__uint_as_float(w[i] << 16), __uint_as_float(w[i] & 0xffff0000u));
+        if (TYPE != TRUENO_F32) {
+            plain_pairs<TYPE>(load_weights16(rows[row] + (size_t)at * 2), h);
         } else {
             float4 a = __ldcs((const float4 *)(rows[row] + (size_t)at * 4));
             float4 b = __ldcs((const float4 *)(rows[row] + (size_t)at * 4) + 1);
