@@ -61,8 +61,7 @@ trueno_status realizar_session_chosen(realizar_session *s, realizar_candidate *o
 
     if (p == NULL)
         return trueno_fail(err, TRUENO_USAGE,
-                           "no token of this session has been chosen that was "
-                           "not asked for");
+                           "no token of the session is chosen that was not asked for");
     if ((status = await_choice(s, p, err)) < 0)
         return status;
     *out = p->chosen;
@@ -118,7 +117,7 @@ static trueno_status check_item(const realizar_engine *e, const realizar_step_it
         return trueno_fail(err, TRUENO_USAGE, "a sampler without a wanted row");
     if (item->sampler != NULL && !ahead && item->chosen == NULL)
         return trueno_fail(err, TRUENO_USAGE, "a sampler without a place for its token");
-    if (item->sampler != NULL && ahead && s->n_pending == MOST_PENDING)
+    if (item->sampler != NULL && is_chosen(item) && s->n_pending == MOST_PENDING)
         return trueno_fail(err, TRUENO_USAGE,
                            "%d tokens of a session are chosen and not asked for, no more may be",
                            MOST_PENDING);

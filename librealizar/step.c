@@ -136,8 +136,10 @@ static void plan_fill(realizar_engine *e, step_plan *plan, int32_t n_requests)
     plan->forward.rows.tokens = plan->tokens;
     plan->forward.rows.spans = plan->spans;
     plan->forward.wanted_rows = plan->wanted;
-    if (n_requests == 1 && is_watched(e->first))
+    if (n_requests == 1 && is_watched(e->first)) {
         plan->forward.watch = &e->first->item.session->watch;
+        plan->forward.leave = false; /* a watcher is told what a step has computed */
+    }
 }
 
 /* The rows of a step were computed: their sessions grow, and whole requests are finished. */

@@ -222,8 +222,44 @@ static void too_many_and_none(void **state)
         CHECK_OK(ahead_once(&b));
         assert_int_equal(ahead_once(&b), TRUENO_USAGE);
         assert_int_equal(realizar_session_length(b.session[0]), b.count + 1);
+        b.items[0].tokens = b.prompt; /* in place of the token that nobody asked for */
+        CHECK_OK(ahead_once(&b));
+        assert_int_equal(realizar_session_length(b.session[0]), b.count + 2);
+        CHECK_OK(realizar_session_chosen(b.session[0], &b.chosen[0], &err));
+        check_no_choice(&b, 0);
         close_batch(&b);
     }
+}
+
+static void count_event(void *user, const realizar_event *event)
+{
+    *(int *)user += event->kind == REALIZAR_STAGE_END;
+}
+
+/* A watched session is told of its steps before they return, and chooses the same tokens. */
+static void watched_steps_are_waited_for(void **state)
+{
+    int32_t ids[STEPS][SESSIONS];
+    realizar_watch watch = {.fn = count_event};
+    int n = 0, before;
+    batch_of b;
+    trueno_error err = {0};
+
+    (void)state;
+    run_plainly(1, ids);
+    open_batch(&b, 1);
+    begin_first(&b, 0, b.count);
+    watch.user = &n;
+    realizar_session_watch(b.session[0], &watch);
+    for (int t = 0; t < 3; t++) {
+        before = n;
+        CHECK_OK(ahead_once(&b));
+        assert_true(n > before);
+        assert_int_equal(fake.n_left, 1); /* the one before there was a watcher */
+        CHECK_OK(realizar_session_chosen(b.session[0], &b.chosen[0], &err));
+        assert_int_equal(b.chosen[0].id, ids[t][0]);
+    }
+    close_batch(&b);
 }
 
 /* What other calls make of tokens that nobody asked for. */
@@ -350,6 +386,7 @@ int main(void)
         cmocka_unit_test(steps_choose),
         cmocka_unit_test(steps_run_ahead),
         cmocka_unit_test(too_many_and_none),
+        cmocka_unit_test(watched_steps_are_waited_for),
         cmocka_unit_test(other_calls_settle),
         cmocka_unit_test(the_last_step_has_no_sampler),
         cmocka_unit_test(host_chooses_from_the_last_row),
