@@ -72,16 +72,14 @@ static int plan(const launcher *l, batch_args *a, int m_tiles, int n_tiles, int 
     a->slices = (s->units + most - 1) / most;
     a->slice_units = (s->units + a->slices - 1) / a->slices;
     for (a->slots = BATCH_SLOTS; a->slots > 1; a->slots--)
-        if (warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot) +
-                a->slice_units * x_bytes <=
+        if (warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot) + a->slice_units * x_bytes <=
             l->shared_bytes - 1024)
             break;
     a->ring_bytes = batch_ring(a->slots * m_tiles * slot, m_tiles * n_tiles * 512);
     a->slices = (s->units + a->slice_units - 1) / a->slice_units;
     a->blocks = l->n_sm / (a->slices * passes) > 0 ? l->n_sm / (a->slices * passes) : 1;
     a->blocks = a->blocks < jobs ? a->blocks : jobs;
-    return a->slice_units * x_bytes +
-           warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot);
+    return a->slice_units * x_bytes + warps_bytes(a->warps, a->slots, m_tiles, n_tiles, slot);
 }
 
 /* Floats and counters that launch_batch() needs. */

@@ -105,8 +105,8 @@ __device__ __forceinline__ void load_plain(const batch_args &args, int job, int 
     }
 }
 
-/* The same for plain rows: 256 columns from `first` on are the unit; x: the planes of a row
- * tile one behind the other. fetch: asks for the piece behind those that are under way. */
+/* As multiply_packed() for plain rows: 256 columns from `first` on are the unit; x: the planes of a
+ * row tile one behind the other. fetch: asks for the piece behind those that are under way. */
 template <int TYPE, int M_TILES, int N_TILES, int PLANES, class Fetch>
 __device__ __forceinline__ void multiply_plain(const batch_args &args, int job, int first, int low,
                                                int high, const uint4 *x, int lane,

@@ -77,9 +77,9 @@ template <int TYPE> __device__ __forceinline__ void plain_pairs(const uint4 v, u
 
 #pragma unroll
     for (int i = 0; i < 4; i++)
-        h[i] = TYPE == TRUENO_F16 ? w[i]
-                                  : pack_half2(__uint_as_float(w[i] << 16),
-                                               __uint_as_float(w[i] & 0xffff0000u));
+        h[i] = TYPE == TRUENO_F16
+                   ? w[i]
+                   : pack_half2(__uint_as_float(w[i] << 16), __uint_as_float(w[i] & 0xffff0000u));
 }
 
 /* A block of plain weights, 16 rows by 32 columns, as halves in the same order (columns natural).
