@@ -170,6 +170,7 @@ static trueno_status make_ready(realizar_step_item *item, trueno_error *err)
         return status;
     if (is_chosen(item) && last->known)
         item->tokens = &last->chosen.id;
+    next_place(s)->at = s->length + item->count;
     if (on_device) {
         choice_memory *memory = &next_place(s)->memory;
 
@@ -179,17 +180,17 @@ static trueno_status make_ready(realizar_step_item *item, trueno_error *err)
     return TRUENO_OK;
 }
 
-/* The step has been begun: what is chosen behind the item's last row. */
+/* What is chosen behind the item's last row, if all its rows are computed: a step that fails for
+ * one session may be done for others. */
 static trueno_status remember(const realizar_step_item *item, trueno_error *err)
 {
     realizar_session *s = item->session;
     pending_choice *next = next_place(s);
     trueno_status status = TRUENO_OK;
 
-    if (item->sampler == NULL)
+    if (item->sampler == NULL || s->length != next->at)
         return TRUENO_OK;
     next->known = s->asked == NULL;
-    next->at = s->length;
     if (next->known)
         status = realizar_sampler_choose(item->sampler, s->logits, s->tokens, s->length,
                                          &next->chosen, err);
@@ -210,10 +211,14 @@ static trueno_status compute(realizar_engine *e, const realizar_step_item *items
     memcpy(ready, items, bytes);
     for (int32_t i = 0; i < n_items && status == TRUENO_OK; i++)
         status = make_ready(&ready[i], err);
-    if (status == TRUENO_OK)
+    if (status == TRUENO_OK) {
         status = step_compute(e, ready, n_items, leave, err);
-    for (int32_t i = 0; i < n_items && status == TRUENO_OK; i++)
-        status = remember(&ready[i], err);
+        for (int32_t i = 0; i < n_items; i++) {
+            trueno_status chosen = remember(&ready[i], status < 0 ? NULL : err);
+
+            status = status < 0 ? status : chosen;
+        }
+    }
     if (ready != &one)
         trueno_release(e->allocator, ready, bytes);
     return status;

@@ -127,6 +127,8 @@ TRUENO_API trueno_status realizar_step(realizar_engine *engine, const realizar_s
  *
  * Any other computation of the session forgets them, and so does realizar_session_rewind() with
  * what it forgets; one that has been computed stays in the timeline.
+ * When it fails for some sessions, a cancelled one say, the tokens of those whose rows were all
+ * computed can be asked for.
  * Errors besides those of realizar_step(): TRUENO_USAGE for a third token of a session and for
  * REALIZAR_TOKEN_CHOSEN where there is none. A failure of the device may be told by a later call.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Generation that runs ahead of its tokens: the same tokens as without, and sessions as they should
- * be afterwards. */
+/* Generation that runs ahead of its tokens, and steps that choose: the same tokens as without, and
+ * sessions as they should be afterwards. */
 #include "fake_device.h"
 
 enum { ANSWER = 100 };
@@ -146,12 +146,70 @@ static void ends_in_the_middle(void **state)
     realizar_engine_close(e);
 }
 
+/* A step of several sessions with a sampler each, chosen by the backend or by the host. */
+static void steps_choose(void **state)
+{
+    (void)state;
+    for (int by_backend = 0; by_backend < 2; by_backend++) {
+        realizar_engine *e = by_backend ? open_fake() : open_demo(NULL);
+        realizar_session *s[3];
+        realizar_sampler *sampler[3];
+        realizar_sampling o;
+        realizar_step_item items[3];
+        realizar_candidate chosen[3];
+        int32_t prompt[128], count = (int32_t)encode(e, QUESTION, prompt, 128);
+        trueno_error err = {0};
+
+        realizar_sampling_init(&o, sizeof o);
+        o.temperature = 0;
+        for (int i = 0; i < 3; i++) {
+            s[i] = open_session(e);
+            CHECK_OK(realizar_session_append(s[i], prompt, count - 1 - i, &err));
+            CHECK_OK(realizar_sampler_new(&sampler[i], &o, realizar_engine_tokenizer(e),
+                                          realizar_engine_vocab_size(e), NULL, &err));
+            items[i] = (realizar_step_item){.session = s[i],
+                                            .tokens = prompt + count - 1 - i,
+                                            .count = 1,
+                                            .wanted = REALIZAR_ROWS_LAST,
+                                            .sampler = i < 2 ? sampler[i] : NULL,
+                                            .chosen = &chosen[i]};
+        }
+        CHECK_OK(realizar_step(e, items, 3, &err));
+        assert_non_null(realizar_session_logits(s[2]));
+        for (int i = 0; i < 2; i++) {
+            const float *logits;
+            int32_t best = 0;
+
+            assert_true((realizar_session_logits(s[i]) == NULL) == (by_backend == 1));
+            realizar_session_rewind(s[i], count - 1 - i);
+            CHECK_OK(realizar_session_append(s[i], prompt + count - 1 - i, 1, &err));
+            logits = realizar_session_logits(s[i]);
+            for (int32_t id = 0; id < realizar_engine_vocab_size(e); id++)
+                if (logits[id] > logits[best] &&
+                    !realizar_tokenizer_is_unused(realizar_engine_tokenizer(e), id))
+                    best = id;
+            assert_int_equal(chosen[i].id, best);
+        }
+        items[0].chosen = NULL;
+        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
+        items[0].chosen = &chosen[0];
+        items[0].wanted = REALIZAR_ROWS_NONE;
+        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
+        for (int i = 0; i < 3; i++) {
+            realizar_session_free(s[i]);
+            realizar_sampler_free(sampler[i]);
+        }
+        realizar_engine_close(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_are_the_same),
         cmocka_unit_test(others_are_not_run_ahead),
         cmocka_unit_test(ends_in_the_middle),
+        cmocka_unit_test(steps_choose),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,64 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps that choose tokens, waited for or left under way: the same tokens, chosen by the host or by
- * a device, and what becomes of tokens that nobody asked for. */
+/* Steps of several sessions that choose tokens and leave them under way: the same tokens, chosen by
+ * the host or by a device, and what becomes of tokens that nobody asked for. */
 #include "fake_device.h"
-
-/* A step of several sessions with a sampler each, chosen by the backend or by the host. */
-static void steps_choose(void **state)
-{
-    (void)state;
-    for (int by_backend = 0; by_backend < 2; by_backend++) {
-        realizar_engine *e = by_backend ? open_fake() : open_demo(NULL);
-        realizar_session *s[3];
-        realizar_sampler *sampler[3];
-        realizar_sampling o;
-        realizar_step_item items[3];
-        realizar_candidate chosen[3];
-        int32_t prompt[128], count = (int32_t)encode(e, QUESTION, prompt, 128);
-        trueno_error err = {0};
-
-        realizar_sampling_init(&o, sizeof o);
-        o.temperature = 0;
-        for (int i = 0; i < 3; i++) {
-            s[i] = open_session(e);
-            CHECK_OK(realizar_session_append(s[i], prompt, count - 1 - i, &err));
-            CHECK_OK(realizar_sampler_new(&sampler[i], &o, realizar_engine_tokenizer(e),
-                                          realizar_engine_vocab_size(e), NULL, &err));
-            items[i] = (realizar_step_item){.session = s[i],
-                                            .tokens = prompt + count - 1 - i,
-                                            .count = 1,
-                                            .wanted = REALIZAR_ROWS_LAST,
-                                            .sampler = i < 2 ? sampler[i] : NULL,
-                                            .chosen = &chosen[i]};
-        }
-        CHECK_OK(realizar_step(e, items, 3, &err));
-        assert_non_null(realizar_session_logits(s[2]));
-        for (int i = 0; i < 2; i++) {
-            const float *logits;
-            int32_t best = 0;
-
-            assert_true((realizar_session_logits(s[i]) == NULL) == (by_backend == 1));
-            realizar_session_rewind(s[i], count - 1 - i);
-            CHECK_OK(realizar_session_append(s[i], prompt + count - 1 - i, 1, &err));
-            logits = realizar_session_logits(s[i]);
-            for (int32_t id = 0; id < realizar_engine_vocab_size(e); id++)
-                if (logits[id] > logits[best] &&
-                    !realizar_tokenizer_is_unused(realizar_engine_tokenizer(e), id))
-                    best = id;
-            assert_int_equal(chosen[i].id, best);
-        }
-        items[0].chosen = NULL;
-        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
-        items[0].chosen = &chosen[0];
-        items[0].wanted = REALIZAR_ROWS_NONE;
-        assert_int_equal(realizar_step(e, items, 1, &err), TRUENO_USAGE);
-        for (int i = 0; i < 3; i++) {
-            realizar_session_free(s[i]);
-            realizar_sampler_free(sampler[i]);
-        }
-        realizar_engine_close(e);
-    }
-}
 
 enum { SESSIONS = 3, STEPS = 12 };
 
@@ -351,6 +294,28 @@ static void host_chooses_from_the_last_row(void **state)
     close_batch(&b);
 }
 
+/* One session that is cancelled takes no token from the others. */
+static void others_go_on_beside_a_cancelled_one(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        int32_t ids[STEPS][SESSIONS];
+        batch_of b;
+        trueno_error err = {0};
+
+        run_plainly(kind, ids);
+        open_batch(&b, kind);
+        realizar_session_cancel(b.session[0]);
+        assert_int_equal(realizar_step_ahead(b.engine, b.items, SESSIONS, &err), TRUENO_CANCELLED);
+        check_no_choice(&b, 0);
+        for (int i = 1; i < SESSIONS; i++) {
+            CHECK_OK(realizar_session_chosen(b.session[i], &b.chosen[i], &err));
+            assert_int_equal(b.chosen[i].id, ids[0][i]);
+        }
+        close_batch(&b);
+    }
+}
+
 /* A device that fails leaves sessions whose tokens are all known. */
 static void a_failed_choice(void **state)
 {
@@ -383,13 +348,13 @@ static void a_failed_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_choose),
         cmocka_unit_test(steps_run_ahead),
         cmocka_unit_test(too_many_and_none),
         cmocka_unit_test(watched_steps_are_waited_for),
         cmocka_unit_test(other_calls_settle),
         cmocka_unit_test(the_last_step_has_no_sampler),
         cmocka_unit_test(host_chooses_from_the_last_row),
+        cmocka_unit_test(others_go_on_beside_a_cancelled_one),
         cmocka_unit_test(a_failed_choice),
     };
 
